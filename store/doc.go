@@ -1,0 +1,15 @@
+// Package store keeps weir's own state: users, groups, projects, the roles
+// between them, and the feed of their changes. The store is one SQLite file
+// without a server beside it; its migrations and statements keep to what
+// PostgreSQL understands as well, so that a shared store can follow.
+//
+// Invariants:
+//   - A change, its entry in the change feed and its record (Options.Record)
+//     are one transaction: what cannot be recorded does not happen.
+//   - A password is never stored. A verifier is text that this package does
+//     not read, and that no formatting verb prints (Secret).
+//   - LookupUser runs the same statements for a name that exists and for one
+//     that does not.
+//
+// The package knows nothing of mechanisms, frames, SQL of clients, or policy.
+package store

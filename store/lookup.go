@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// LookupUser returns the user of that name with groups and roles, all of one
+// moment, or *NotFound. It runs the same statements either way.
+func (s *Store) LookupUser(ctx context.Context, name string) (User, error) {
+	unknown := &NotFound{Object: ObjectUser, Name: shorten(name)}
+	name, err := NormalizeName(name)
+	if err != nil { // no user can have that name
+		return User{}, unknown
+	}
+	var users []User
+	err = s.inRead(ctx, func(tx *sql.Tx) (err error) {
+		users, err = loadUsers(ctx, tx, `u.name = $1`, name)
+		return err
+	})
+	if err != nil {
+		return User{}, fmt.Errorf("look up user: %w", err)
+	}
+	if len(users) == 0 {
+		return User{}, unknown
+	}
+	return users[0], nil
+}
+
+// ListUsers returns all users, sorted by name.
+func (s *Store) ListUsers(ctx context.Context) ([]User, error) {
+	var users []User
+	err := s.inRead(ctx, func(tx *sql.Tx) (err error) {
+		users, err = loadUsers(ctx, tx, `u.name IS NOT NULL`)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return users, nil
+}
+
+// loadUsers returns the users for which condition holds, a constant SQL
+// expression over users u.
+func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) ([]User, error) {
+	var users []User
+	index := map[string]int{}
+	err := eachRow(ctx, tx, `SELECT u.id, u.name, u.source, u.verifier, u.global_role,
+		u.disabled_at, u.created_at, u.updated_at, u.last_login_at
+		FROM users u WHERE `+condition+` ORDER BY u.name`, args, func(scan scanner) error {
+		user, err := scanUser(scan)
+		index[user.ID] = len(users)
+		users = append(users, user)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = eachRow(ctx, tx, `SELECT m.user_id, m.group_name FROM memberships m JOIN users u ON u.id = m.user_id
+		WHERE `+condition+` ORDER BY m.group_name`, args, func(scan scanner) error {
+		var id, group string
+		err := scan(&id, &group)
+		if i, ok := index[id]; ok {
+			users[i].Groups = append(users[i].Groups, group)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = eachRow(ctx, tx, `SELECT p.user_id, p.project_name, p.role FROM project_roles p JOIN users u ON u.id = p.user_id
+		WHERE `+condition, args, func(scan scanner) error {
+		var id, project, role string
+		err := scan(&id, &project, &role)
+		if i, ok := index[id]; ok {
+			users[i].ProjectRoles[project] = role
+		}
+		return err
+	})
+	return users, err
+}
+
+func scanUser(scan scanner) (User, error) {
+	user := User{ProjectRoles: map[string]string{}}
+	var disabled, lastLogin sql.NullInt64
+	var created, updated int64
+	err := scan(&user.ID, &user.Name, &user.Source, &user.Verifier, &user.GlobalRole,
+		&disabled, &created, &updated, &lastLogin)
+	user.CreatedAt, user.UpdatedAt = fromMicros(created), fromMicros(updated)
+	if disabled.Valid {
+		user.DisabledAt = fromMicros(disabled.Int64)
+	}
+	if lastLogin.Valid {
+		user.LastLoginAt = fromMicros(lastLogin.Int64)
+	}
+	return user, err
+}
+
+func fromMicros(n int64) time.Time { return time.UnixMicro(n).UTC() }
+
+type scanner func(dest ...any) error
+
+// queryer is a *sql.Tx or a *sql.Conn.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// eachRow calls fn for every row of a query.
+func eachRow(ctx context.Context, q queryer, query string, args []any, fn func(scanner) error) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

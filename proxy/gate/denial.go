@@ -1,0 +1,67 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/weirdb/weir/policy"
+	"github.com/weirdb/weir/query"
+)
+
+// SQLSTATEs of denials. MySQL sessions translate them to its own numbers.
+const (
+	insufficientPrivilege = "42501"
+	ioError               = "58030"
+)
+
+// failed is the denial for a decision that could not be made.
+func failed(err error) *Denial {
+	d := &Denial{SQLState: insufficientPrivilege, Rule: "policy_error", Pos: -1, Cause: err,
+		Message: "the policy could not decide", Hint: "Try again; if it persists, ask the administrator: the log has the cause."}
+	if e := (*policy.EvalError)(nil); errors.As(err, &e) {
+		d.Message = e.Public()
+	}
+	return d
+}
+
+// refusal turns a decision that does not allow into a denial, nil if it allows.
+func refusal(decision *policy.Decision) *Denial {
+	if decision.Allow {
+		return nil
+	}
+	d := &Denial{SQLState: insufficientPrivilege, Rule: "policy", Pos: -1, Message: "denied by policy"}
+	if len(decision.Reasons) > 0 {
+		d.Message = decision.Reasons[0].Message
+		d.Detail = "Rule: " + decision.Reasons[0].Rule + "."
+		rest := make([]string, 0, len(decision.Reasons)-1)
+		for _, r := range decision.Reasons[1:] {
+			rest = append(rest, r.Message)
+		}
+		if len(rest) > 0 {
+			d.Detail += " Also: " + strings.Join(rest, "; ") + "."
+		}
+	}
+	return d
+}
+
+// explainGap adds what could not be analysed to a denial of an incomplete statement.
+func (s *Session) explainGap(d *Denial, f *query.Facts) *Denial {
+	if !f.Complete && len(f.Gaps) > 0 {
+		d.Detail = strings.TrimSpace(d.Detail + " Not analysed: " + f.Gaps[0].Reason + ".")
+		d.Pos = f.Gaps[0].Pos
+	}
+	return d
+}
+
+// incomplete refuses a statement that might read masked columns unseen.
+func (s *Session) incomplete(f *query.Facts) *Denial {
+	d := &Denial{SQLState: insufficientPrivilege, Rule: "incomplete", Pos: -1,
+		Message: fmt.Sprintf("the statement cannot be shown to keep masked columns from %s", s.user.Name),
+		Hint:    "Write it with plain columns, tables and built-in functions."}
+	if len(f.Gaps) > 0 {
+		d.Message += ": " + f.Gaps[0].Reason
+		d.Pos = f.Gaps[0].Pos
+	}
+	return d
+}

@@ -1,0 +1,120 @@
+package gate
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirdb/weir/audit"
+	"github.com/weirdb/weir/policy"
+	"github.com/weirdb/weir/query"
+)
+
+// Judge decides one statement. When it returns a ticket, the intent is in the
+// journal and the statement may go upstream. The error is a *Denial, and is in
+// the journal too.
+func (s *Session) Judge(ctx context.Context, stmt Statement) (*Ticket, error) {
+	start := time.Now()
+	v, denial := s.decide(ctx, stmt)
+	s.gate.metrics.decided(string(stmt.Facts.Class), denial, time.Since(start))
+	number := s.number.Add(1)
+	if denial != nil {
+		return nil, s.refuseStatement(ctx, number, stmt, v, denial)
+	}
+	e := s.statementEvent(audit.KindStatementIntent, number, stmt, v)
+	if err := s.gate.record(ctx, e); err != nil {
+		return nil, err
+	}
+	t := &v.ticket
+	t.done = func(o Outcome) { s.finish(number, stmt.Facts, start, o) }
+	return t, nil
+}
+
+// Preview tells whether a statement that is only prepared or described now
+// would be allowed. It records refusals and nothing else; the error is a *Denial.
+func (s *Session) Preview(ctx context.Context, stmt Statement) error {
+	v, denial := s.decide(ctx, stmt)
+	if denial == nil {
+		return nil
+	}
+	return s.refuseStatement(ctx, s.number.Add(1), stmt, v, denial)
+}
+
+// verdict is what was found out about a statement.
+type verdict struct {
+	decision *policy.Decision // nil if policy was not asked or failed
+	observed *Denial          // what observe mode did not enforce
+	ticket   Ticket
+}
+
+// decide applies the rules in their order. The verdict is never nil.
+func (s *Session) decide(ctx context.Context, stmt Statement) (*verdict, *Denial) {
+	v := &verdict{}
+	if d := s.readOnly(stmt.Facts); d != nil {
+		return v, d
+	}
+	in := s.input(policy.PhaseStatement)
+	in.Statement = s.statementInput(stmt)
+	decision, err := s.gate.policy.Decide(ctx, in)
+	if err != nil {
+		return v, failed(err)
+	}
+	v.decision = decision
+	denial := s.enforce(stmt, decision, &v.ticket)
+	if decision.Mode == policy.ModeObserve {
+		v.observed = denial
+		v.ticket = Ticket{} // nothing is masked or limited either
+		return v, nil
+	}
+	return v, denial
+}
+
+// readOnly refuses what may write to a read-only source, before policy is asked.
+func (s *Session) readOnly(f *query.Facts) *Denial {
+	if !s.target.ReadOnly || len(f.Writes) == 0 && f.Class != query.ClassUnknown {
+		return nil
+	}
+	d := &Denial{SQLState: insufficientPrivilege, Rule: "read_only", Pos: -1,
+		Message: s.target.Datasource + " is read-only: the statement might write",
+		Hint:    "Only statements that certainly read are allowed here."}
+	if len(f.Writes) > 0 {
+		w := f.Writes[0]
+		d.Pos = w.Pos
+		d.Message = s.target.Datasource + " is read-only: " + w.Kind
+		if w.Object != "" {
+			d.Message += " " + w.Object
+		}
+		d.Message += " is refused"
+	} else if len(f.Gaps) > 0 {
+		d.Detail, d.Pos = f.Gaps[0].Reason, f.Gaps[0].Pos
+	}
+	return d
+}
+
+// enforce turns a decision into a ticket or a denial.
+func (s *Session) enforce(stmt Statement, decision *policy.Decision, t *Ticket) *Denial {
+	if d := refusal(decision); d != nil {
+		return s.explainGap(d, stmt.Facts)
+	}
+	if d := s.missing(decision.Require); d != nil {
+		return d
+	}
+	masks := maskIndex(decision.Masks)
+	t.Restricted = len(masks) > 0 || len(decision.RowFilters) > 0
+	if !stmt.Facts.Complete && t.Restricted {
+		return s.incomplete(stmt.Facts)
+	}
+	if d := filters(stmt.Facts, decision.RowFilters); d != nil {
+		return d
+	}
+	t.Touched = len(masks) > 0
+	if d := s.uses(stmt.Facts, masks); d != nil {
+		return d
+	}
+	if d := s.outputs(stmt.Facts, masks, t); d != nil {
+		return d
+	}
+	if l := decision.Limits; l != nil {
+		t.Rows, t.Timeout = l.Rows, time.Duration(l.Seconds)*time.Second
+	}
+	return nil
+}

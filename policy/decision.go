@@ -6,7 +6,7 @@ package policy
 // A Decision may be shared between callers and must not be modified.
 type Decision struct {
 	Allow   bool     `json:"allow"`
-	Mode    string   `json:"mode"` // ModeEnforce or ModeObserve
+	Mode    string   `json:"mode,omitempty" jsonschema:"enum=enforce,enum=observe"` // ModeEnforce or ModeObserve
 	Reasons []Reason `json:"reasons,omitempty"`
 	// Masks holds at most one mask per column.
 	Masks []Mask `json:"masks,omitempty"`
@@ -50,7 +50,7 @@ type Mask struct {
 	Args     map[string]any `json:"args,omitempty"` // nil, bool, int64, float64, string, []any, map[string]any
 	// Elsewhere says what happens where the column is used other than as plain
 	// output: ElsewhereRefuse or ElsewhereMasked.
-	Elsewhere string `json:"elsewhere,omitempty"`
+	Elsewhere string `json:"elsewhere,omitempty" jsonschema:"enum=refuse,enum=masked"`
 }
 
 // The values of Mask.Elsewhere.
@@ -69,13 +69,13 @@ type RowFilter struct {
 
 // Limits bound a statement; zero means no limit.
 type Limits struct {
-	Rows    int64 `json:"rows,omitempty"`
-	Seconds int64 `json:"seconds,omitempty"`
+	Rows    int64 `json:"rows,omitempty" jsonschema:"minimum=1"`
+	Seconds int64 `json:"seconds,omitempty" jsonschema:"minimum=1"`
 }
 
 // AuditLevel says how much of the statement the audit trail records.
 type AuditLevel struct {
-	Level string `json:"level"`
+	Level string `json:"level" jsonschema:"enum=metadata,enum=statement,enum=full"`
 }
 
 // The audit levels, from least to most.

@@ -3,39 +3,181 @@ package policy
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Engine decides. It is safe for concurrent use.
-type Engine struct{}
+type Engine struct {
+	options  Options
+	deadline time.Duration
+	source   source
+	current  atomic.Pointer[snapshot]
+
+	loading sync.Mutex // held while a policy is fetched and built; guards source and tried
+	tried   string     // digest of the newest contents that were built or failed to
+
+	mu          sync.Mutex // guards what follows
+	lastError   error
+	lastErrorAt time.Time
+
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when the watcher has ended
+}
 
 // Open loads the policy and starts to watch its source. The caller closes the
 // engine.
 func Open(ctx context.Context, o Options) (*Engine, error) {
-	return nil, errors.New("open policy: no source")
+	src, err := o.source()
+	if err != nil {
+		return nil, fmt.Errorf("open policy: %w", err)
+	}
+	e := &Engine{options: o, deadline: o.deadline(), source: src, stopped: make(chan struct{})}
+	if _, err := e.load(ctx, true); err != nil {
+		return nil, fmt.Errorf("open policy from %s: %w", src, err)
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	go e.watch(watching, o.interval()) // Close stops it and waits
+	return e, nil
 }
 
 // Decide evaluates the policy on in. An error is a denial: *EvalError. The
-// decision is shared and must not be modified.
+// decision is shared and must not be modified; in is not kept.
 func (e *Engine) Decide(ctx context.Context, in *Input) (*Decision, error) {
-	return nil, &EvalError{Kind: EvalFailed, Err: errors.New("no policy")}
+	s := e.current.Load()
+	if s.cache == nil {
+		return s.decide(ctx, in, e.deadline)
+	}
+	key := s.reads.key(in)
+	if d, ok := s.cache.Get(key); ok {
+		return d, nil
+	}
+	d, err := s.decide(ctx, in, e.deadline)
+	if err == nil {
+		s.cache.Add(key, d)
+	}
+	return d, err
 }
 
 // Reload loads the policy again, whether or not it has changed. If that fails
 // the old one stays in force.
-func (e *Engine) Reload(ctx context.Context) error { return errors.New("reload policy: no source") }
+func (e *Engine) Reload(ctx context.Context) error {
+	_, err := e.load(ctx, true)
+	if err != nil {
+		return fmt.Errorf("reload policy from %s: %w", e.source, err)
+	}
+	return nil
+}
 
 // Revision names the policy in force.
-func (e *Engine) Revision() string { return "" }
+func (e *Engine) Revision() string { return e.current.Load().revision }
 
 // Status tells what is in force since when, and what the last reload failed of.
-func (e *Engine) Status() Status { return Status{} }
+func (e *Engine) Status() Status {
+	s := e.current.Load()
+	st := Status{Source: e.source.String(), Revision: s.revision, LoadedAt: s.loadedAt, ReadsInput: s.reads.paths(), Cached: s.cache != nil}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.lastError != nil {
+		st.LastError, st.LastErrorAt = e.lastError.Error(), e.lastErrorAt
+	}
+	return st
+}
 
-// Close stops watching the source and waits for it.
-func (e *Engine) Close() error { return nil }
+// Close stops watching the source and waits for it. Decisions can still be made.
+func (e *Engine) Close() error {
+	e.stop()
+	<-e.stopped
+	return nil
+}
 
 // Tags lists the tags of a column in the policy data, sorted, nil if it has
 // none. Names are compared without regard to case, so that a tag is never missed
 // for its spelling. The result is shared and must not be modified.
 func (e *Engine) Tags(project, datasource, database, schema, table, column string) []string {
+	return e.current.Load().data.tags.lookup(tagQuery{project, datasource, database, schema, table, column})
+}
+
+// watch looks for a changed policy until ctx ends.
+func (e *Engine) watch(ctx context.Context, every time.Duration) {
+	defer close(e.stopped)
+	if every <= 0 {
+		<-ctx.Done()
+		return
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			_, _ = e.load(ctx, false) // the outcome is reported by load
+		}
+	}
+}
+
+// load fetches the policy and, if it is new or always is set, puts it in force.
+// What came of it is reported to hook, log and Status; nothing is where nothing
+// changed.
+func (e *Engine) load(ctx context.Context, always bool) (changed bool, err error) {
+	e.loading.Lock()
+	defer e.loading.Unlock()
+	c, err := e.source.fetch(ctx, always)
+	if errors.Is(err, errUnchanged) {
+		return false, nil
+	}
+	if err == nil {
+		if !always && c.digest == e.tried {
+			return false, nil
+		}
+		e.tried = c.digest
+		err = e.activate(ctx, c)
+	}
+	if err != nil && ctx.Err() != nil {
+		return false, err // closing or given up, which says nothing of the policy
+	}
+	e.report(ctx, err)
+	return err == nil, err
+}
+
+// activate builds the policy and replaces the one in force.
+func (e *Engine) activate(ctx context.Context, c *contents) error {
+	s, err := buildSnapshot(ctx, c, &e.options)
+	if err != nil {
+		return err
+	}
+	if e.options.TestOnLoad {
+		if err := testContents(ctx, c, s.data); err != nil {
+			return err
+		}
+	}
+	e.current.Store(s)
 	return nil
+}
+
+func (e *Engine) report(ctx context.Context, err error) {
+	e.mu.Lock()
+	e.lastError = err
+	if err != nil {
+		e.lastErrorAt = time.Now()
+	}
+	e.mu.Unlock()
+	s := e.current.Load()
+	if s == nil {
+		return // the first load; Open returns its error
+	}
+	log := e.options.logger()
+	if err != nil {
+		log.ErrorContext(ctx, "policy not loaded, the old one stays in force",
+			"source", e.source.String(), "revision", s.revision, "error", err)
+	} else {
+		log.InfoContext(ctx, "policy loaded", "source", e.source.String(), "revision", s.revision)
+	}
+	if e.options.OnReload != nil {
+		e.options.OnReload(Reloaded{Revision: s.revision, Err: err})
+	}
 }

@@ -18,14 +18,14 @@ const (
 // described by schema/input.schema.json. A nil slice means the same as an empty
 // one.
 type Input struct {
-	Version int       `json:"version"`
-	Phase   Phase     `json:"phase"`
+	Version int       `json:"version" jsonschema:"enum=1"`
+	Phase   Phase     `json:"phase" jsonschema:"enum=connect,enum=statement"`
 	Time    time.Time `json:"time"` // policy sees UTC, whole seconds, RFC 3339
 	User    User      `json:"user"`
 	Session Session   `json:"session"`
 	Target  Target    `json:"target"`
 	// Statement is nil at PhaseConnect.
-	Statement *Statement `json:"statement"`
+	Statement *Statement `json:"statement" jsonschema:"nullable"`
 }
 
 // User is who asks.
@@ -59,7 +59,7 @@ type Session struct {
 	TLS           bool   `json:"tls"`
 	// Grant is the id of the temporary access grant that the session runs
 	// under, nil if there is none.
-	Grant *string `json:"grant"`
+	Grant *string `json:"grant" jsonschema:"nullable"`
 }
 
 // Target is what the session is connected to.

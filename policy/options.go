@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -30,8 +31,9 @@ type Options struct {
 	// accepts every mask. A policy with a faulty mask does not load.
 	ValidateMask MaskValidator
 
-	// OnReload is called after every attempt to load a changed policy, and must
-	// not call the engine's Reload or Close. Nil is no hook.
+	// OnReload is called after every attempt to load a changed policy and after
+	// the first load, and must not call the engine's Reload or Close. Nil is no
+	// hook.
 	OnReload func(Reloaded)
 	// Logger hears of reloads; nil discards.
 	Logger *slog.Logger
@@ -83,8 +85,76 @@ type Status struct {
 	Source   string    `json:"source"` // for people
 	Revision string    `json:"revision"`
 	LoadedAt time.Time `json:"loaded_at"`
+	// ReadsInput lists the paths of the input that the policy is able to read;
+	// Cached is false where it reads the clock, so that nothing can be kept.
+	ReadsInput []string `json:"reads_input"`
+	Cached     bool     `json:"cached"`
 	// LastError is why the newest attempt to reload failed, empty if it did
 	// not; LastErrorAt is when.
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+}
+
+const (
+	defaultDeadline       = 100 * time.Millisecond
+	defaultCacheEntries   = 1 << 14
+	defaultFolderInterval = 2 * time.Second
+	defaultBundleInterval = 60 * time.Second
+)
+
+func (o *Options) deadline() time.Duration {
+	if o.Deadline <= 0 {
+		return defaultDeadline
+	}
+	return o.Deadline
+}
+
+func (o *Options) cacheEntries() int {
+	if o.CacheEntries == 0 {
+		return defaultCacheEntries
+	}
+	return o.CacheEntries
+}
+
+// interval is zero if the source is not watched.
+func (o *Options) interval() time.Duration {
+	switch {
+	case o.PollInterval < 0:
+		return 0
+	case o.PollInterval > 0:
+		return o.PollInterval
+	case o.Folder != "":
+		return defaultFolderInterval
+	case o.Bundle != nil:
+		return defaultBundleInterval
+	}
+	return 0
+}
+
+func (o *Options) logger() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
+}
+
+// source finds where policy comes from.
+func (o *Options) source() (source, error) {
+	given := 0
+	for _, set := range []bool{o.Folder != "", o.Bundle != nil, o.FS != nil} {
+		if set {
+			given++
+		}
+	}
+	switch {
+	case given > 1:
+		return nil, errors.New("folder, bundle and file system exclude each other")
+	case o.Folder != "":
+		return &folderSource{dir: o.Folder}, nil
+	case o.Bundle != nil:
+		return newBundleSource(o.Bundle)
+	case o.FS != nil:
+		return fsSource{fsys: o.FS, name: "a file system"}, nil
+	}
+	return fsSource{fsys: Shipped(), name: "the shipped policy"}, nil
 }

@@ -25,8 +25,9 @@ type ff1 struct {
 
 	limit    [2]big.Int // radix^u and radix^v of length
 	length   int
-	a, b, y  big.Int
 	radixInt big.Int
+	a, b, y  big.Int
+	rest     big.Int
 	q, s     []byte
 }
 
@@ -59,15 +60,15 @@ func (f *ff1) encrypt(x []byte) bool {
 		f.limit[1].Exp(&f.radixInt, big.NewInt(int64(v)), nil)
 	}
 	// b bytes hold any number of v numerals; d bytes of keystream reduce evenly.
-	b := (f.y.Sub(&f.limit[1], big.NewInt(1)).BitLen() + 7) / 8
+	b := (f.y.Sub(&f.limit[1], f.rest.SetInt64(1)).BitLen() + 7) / 8
 	d := 4*((b+3)/4) + 4
 	f.number(&f.a, x[:u])
 	f.number(&f.b, x[u:])
 	for i := range ff1Rounds {
 		f.round(i, u, n, b, d)
 		f.a.Add(&f.a, &f.y)
-		f.a.Mod(&f.a, &f.limit[i%2])
-		f.a, f.b = f.b, f.a
+		f.y.QuoRem(&f.a, &f.limit[i%2], &f.rest)
+		f.a, f.b, f.rest = f.b, f.rest, f.a
 	}
 	f.numerals(x[:u], &f.a)
 	f.numerals(x[u:], &f.b)
@@ -90,12 +91,11 @@ func (f *ff1) round(i, u, n, b, d int) {
 	}
 	f.b.FillBytes(f.q[at:])
 
-	var r [aes.BlockSize]byte
-	f.s = append(f.s[:0], r[:]...)
+	f.s = append(f.s[:0], make([]byte, aes.BlockSize)...)
 	mac := f.s[:aes.BlockSize]
-	for ; len(f.q) > 0; f.q = f.q[aes.BlockSize:] {
+	for q := f.q; len(q) > 0; q = q[aes.BlockSize:] {
 		for j := range mac {
-			mac[j] ^= f.q[j]
+			mac[j] ^= q[j]
 		}
 		f.block.Encrypt(mac, mac)
 	}
@@ -110,18 +110,17 @@ func (f *ff1) round(i, u, n, b, d int) {
 }
 
 func (f *ff1) number(z *big.Int, x []byte) {
-	var digit big.Int
 	z.SetInt64(0)
 	for _, c := range x {
 		z.Mul(z, &f.radixInt)
-		z.Add(z, digit.SetInt64(int64(c)))
+		z.Add(z, f.rest.SetInt64(int64(c)))
 	}
 }
 
 func (f *ff1) numerals(x []byte, z *big.Int) {
-	var digit big.Int
 	for i := len(x) - 1; i >= 0; i-- {
-		z.QuoRem(z, &f.radixInt, &digit)
-		x[i] = byte(digit.Int64())
+		f.y.QuoRem(z, &f.radixInt, &f.rest)
+		x[i] = byte(f.rest.Int64())
+		z.Set(&f.y)
 	}
 }

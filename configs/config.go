@@ -1,0 +1,128 @@
+package configs
+
+import (
+	"time"
+
+	"github.com/weirdb/weir/secrets"
+)
+
+// Config is the whole configuration. Its fields' doc tags are the published
+// reference (docs/configuration.md) and the JSON Schema's descriptions.
+type Config struct {
+	Profile     string       `yaml:"profile" enum:"production,development" default:"production" doc:"development allows what production refuses: literal secrets, plaintext clients, a self-signed certificate."`
+	State       string       `yaml:"state" default:"/var/lib/weir" doc:"Folder for the users' database, generated keys and, unless set otherwise, the audit journal."`
+	Listeners   []Listener   `yaml:"listeners" required:"true" doc:"Where clients connect."`
+	Datasources []Datasource `yaml:"datasources" required:"true" doc:"The databases behind weir."`
+	Policy      Policy       `yaml:"policy" doc:"Where policy comes from; the shipped policy if nothing is set."`
+	Masking     Masking      `yaml:"masking" doc:"Keys of the keyed masks."`
+	Audit       Audit        `yaml:"audit" doc:"The audit journal."`
+	Auth        Auth         `yaml:"auth" doc:"How people and applications log in."`
+	Limits      Limits       `yaml:"limits" doc:"Bounds for clients."`
+	Admin       Admin        `yaml:"admin" doc:"The listener for metrics and health."`
+	Log         Log          `yaml:"log" doc:"Structured logs on standard error."`
+}
+
+// Listener is an address that clients connect to.
+type Listener struct {
+	Protocol string      `yaml:"protocol" enum:"postgresql" default:"postgresql" doc:"The protocol that clients speak."`
+	Address  string      `yaml:"address" required:"true" doc:"host:port to listen on; an empty host is every interface."`
+	TLS      ListenerTLS `yaml:"tls" doc:"TLS towards clients."`
+}
+
+// ListenerTLS is TLS towards clients.
+type ListenerTLS struct {
+	Certificate string      `yaml:"certificate" doc:"PEM file with the certificate chain; read again on SIGHUP."`
+	Key         secrets.Ref `yaml:"key" doc:"PEM of the private key, usually ${file:…}."`
+	ClientCA    string      `yaml:"client_ca" doc:"PEM file of authorities whose client certificates are accepted as a login."`
+	SelfSigned  bool        `yaml:"self_signed" doc:"Make a certificate on the spot. Development only."`
+	Plaintext   bool        `yaml:"plaintext" doc:"Also accept clients without TLS. Development only."`
+}
+
+// Datasource is one database behind weir.
+type Datasource struct {
+	Name            string        `yaml:"name" required:"true" doc:"The database name that clients give."`
+	Project         string        `yaml:"project" default:"default" doc:"The project that the datasource belongs to, for roles and policy."`
+	Environment     string        `yaml:"environment" default:"production" doc:"For policy: production, staging, or a word of your own."`
+	Engine          string        `yaml:"engine" enum:"postgresql" default:"postgresql" doc:"The kind of server."`
+	Address         string        `yaml:"address" required:"true" doc:"host:port of the server, or the folder of its Unix socket followed by :port."`
+	Database        string        `yaml:"database" doc:"The database on the server; the datasource's name if not set."`
+	User            string        `yaml:"user" required:"true" doc:"The role that weir logs in as."`
+	Password        secrets.Ref   `yaml:"password" doc:"Its password, as a reference: ${env:…}, ${file:…}."`
+	ReadOnly        bool          `yaml:"read_only" doc:"Refuse every write, whatever policy says."`
+	TLS             UpstreamTLS   `yaml:"tls" doc:"TLS towards the server."`
+	SafeFunctions   []string      `yaml:"safe_functions" doc:"Functions (schema.name) whose result depends on their arguments alone and that change nothing. Listing one that reads tables opens a leak."`
+	CatalogInterval time.Duration `yaml:"catalog_interval" default:"2s" doc:"How often to look for changed definitions on the server."`
+	ConnectTimeout  time.Duration `yaml:"connect_timeout" default:"10s" doc:"Bound for connecting and logging in to the server."`
+}
+
+// UpstreamTLS is TLS towards a server.
+type UpstreamTLS struct {
+	Mode        string      `yaml:"mode" enum:"disable,prefer,require,verify-ca,verify-full" default:"verify-full" doc:"As libpq's sslmode."`
+	CA          string      `yaml:"ca" doc:"PEM file of authorities; the system's if not set."`
+	Certificate string      `yaml:"certificate" doc:"PEM file of weir's own client certificate."`
+	Key         secrets.Ref `yaml:"key" doc:"PEM of its private key, usually ${file:…}."`
+	ServerName  string      `yaml:"server_name" doc:"The name that the server's certificate must carry, if not the address's host."`
+}
+
+// Policy says where policy comes from.
+type Policy struct {
+	Folder   string        `yaml:"folder" doc:"Folder of Rego and YAML data; watched for changes."`
+	Bundle   Bundle        `yaml:"bundle" doc:"An OPA bundle instead of a folder."`
+	Deadline time.Duration `yaml:"deadline" default:"100ms" doc:"Bound for one decision; what takes longer is refused."`
+}
+
+// Bundle is an OPA bundle.
+type Bundle struct {
+	Location      string        `yaml:"location" doc:"Path, http:// or https:// URL of the bundle."`
+	Authorization secrets.Ref   `yaml:"authorization" doc:"Authorization header for an URL."`
+	PublicKey     string        `yaml:"public_key" doc:"PEM file of the key that signs the bundle."`
+	Algorithm     string        `yaml:"algorithm" default:"RS256" doc:"JWS algorithm of the signature."`
+	Unsigned      bool          `yaml:"unsigned" doc:"Accept a bundle without a signature."`
+	Interval      time.Duration `yaml:"interval" default:"60s" doc:"How often to look for a new bundle."`
+}
+
+// Masking holds the keys of keyed masks.
+type Masking struct {
+	Key secrets.Ref `yaml:"key" doc:"32 bytes in hex or base64. Generated into the state folder if not set. Everyone with the same key gets the same pseudonyms."`
+}
+
+// Audit is the journal.
+type Audit struct {
+	Folder      string        `yaml:"folder" doc:"Folder of the journal; audit in the state folder if not set."`
+	Durability  string        `yaml:"durability" enum:"write,fsync" default:"write" doc:"write: handed to the operating system before a statement goes on. fsync: on disk before it does."`
+	SegmentSize Size          `yaml:"segment_size" default:"64MiB" doc:"A new file begins at this size."`
+	SegmentAge  time.Duration `yaml:"segment_age" default:"24h" doc:"A new file begins at this age."`
+	KeepFor     time.Duration `yaml:"keep_for" doc:"Delete files older than this; 0 keeps everything."`
+	Checkpoint  time.Duration `yaml:"checkpoint" default:"1m" doc:"How often the journal signs how far it has come."`
+	SigningKey  secrets.Ref   `yaml:"signing_key" doc:"PEM of an Ed25519 key for the checkpoints; generated into the state folder if not set."`
+	Stdout      bool          `yaml:"stdout" doc:"Write every event to standard output as well."`
+}
+
+// Auth says how to log in.
+type Auth struct {
+	CertificateUser string `yaml:"certificate_user" enum:"cn,email,dns,uri" default:"cn" doc:"The part of a client certificate that names the user."`
+}
+
+// Limits bound clients.
+type Limits struct {
+	Connections        int           `yaml:"connections" default:"1000" doc:"Clients in all."`
+	ConnectionsPerUser int           `yaml:"connections_per_user" default:"100" doc:"Clients of one user."`
+	Startup            time.Duration `yaml:"startup" default:"15s" doc:"From accepting to being logged in."`
+	Message            Size          `yaml:"message" default:"1GiB" doc:"One message of a client."`
+	Statement          Size          `yaml:"statement" default:"16MiB" doc:"A longer text is not analysed: unrestricted people only."`
+	Idle               time.Duration `yaml:"idle" default:"0s" doc:"Without a statement; 0 is no limit."`
+	IdleInTransaction  time.Duration `yaml:"idle_in_transaction" default:"0s" doc:"The same inside a transaction."`
+	Stall              time.Duration `yaml:"stall" default:"60s" doc:"In the middle of a message, and for a client that does not read."`
+	Drain              time.Duration `yaml:"drain" default:"30s" doc:"For clients to finish after SIGTERM."`
+}
+
+// Admin is the listener for metrics and health.
+type Admin struct {
+	Address string `yaml:"address" default:"127.0.0.1:9187" doc:"host:port of /metrics, /healthz and /readyz; off for none. Keep it off public networks."`
+}
+
+// Log is structured logging.
+type Log struct {
+	Level  string `yaml:"level" enum:"debug,info,warn,error" default:"info" doc:"The least important that is logged."`
+	Format string `yaml:"format" enum:"json,text" default:"json" doc:"One object a line, or text for people."`
+}

@@ -1,0 +1,212 @@
+package configs
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weirdb/weir/secrets"
+)
+
+// validator checks what the decoder cannot see in one value.
+type validator struct {
+	faults      Faults
+	lines       map[string]int
+	development bool
+}
+
+func (v *validator) fault(path, format string, args ...any) {
+	line := v.lines[path]
+	for p := path; line == 0 && p != ""; {
+		p = parent(p)
+		line = v.lines[p]
+	}
+	v.faults = append(v.faults, Fault{Line: line, Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func parent(path string) string {
+	if i := strings.LastIndexAny(path, ".["); i >= 0 {
+		return path[:i]
+	}
+	return ""
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,62}$`)
+
+func (v *validator) config(c *Config) {
+	v.development = c.Profile == "development"
+	v.required(reflect.ValueOf(*c), "")
+	v.references(reflect.ValueOf(*c), "")
+	for i := range c.Listeners {
+		v.listener(&c.Listeners[i], fmt.Sprintf("listeners[%d]", i))
+	}
+	names := map[string]int{}
+	for i := range c.Datasources {
+		path := fmt.Sprintf("datasources[%d]", i)
+		d := &c.Datasources[i]
+		v.datasource(d, path)
+		if first, ok := names[d.Name]; ok && d.Name != "" {
+			v.fault(path+".name", "datasource %q is already defined by datasources[%d]; give it another name", d.Name, first)
+		}
+		names[d.Name] = i
+	}
+	v.policy(&c.Policy)
+	if c.Admin.Address != "off" {
+		v.address(c.Admin.Address, "admin.address")
+	}
+	v.positive("limits.connections", c.Limits.Connections)
+	v.positive("limits.connections_per_user", c.Limits.ConnectionsPerUser)
+	v.atLeast("limits.startup", int64(c.Limits.Startup), int64(100e6), "100ms")
+	v.atLeast("limits.stall", int64(c.Limits.Stall), int64(1e9), "1s")
+	v.atLeast("limits.message", int64(c.Limits.Message), 64<<10, "64KiB")
+	v.atLeast("audit.segment_size", int64(c.Audit.SegmentSize), 64<<10, "64KiB")
+}
+
+// required reports fields that are marked required and empty.
+func (v *validator) required(value reflect.Value, path string) {
+	for i := range value.NumField() {
+		field, inner := value.Type().Field(i), value.Field(i)
+		p := join(path, keyOf(field))
+		if field.Tag.Get("required") == "true" && (inner.IsZero() || inner.Kind() == reflect.Slice && inner.Len() == 0) {
+			v.fault(p, "%s is missing; set it: %s", p, field.Tag.Get("doc"))
+			continue
+		}
+		switch {
+		case inner.Kind() == reflect.Struct && inner.Type() != refType:
+			v.required(inner, p)
+		case inner.Kind() == reflect.Slice && inner.Type().Elem().Kind() == reflect.Struct:
+			for j := range inner.Len() {
+				v.required(inner.Index(j), fmt.Sprintf("%s[%d]", p, j))
+			}
+		}
+	}
+}
+
+// references refuses literal secrets in production and unknown schemes anywhere.
+func (v *validator) references(value reflect.Value, path string) {
+	switch {
+	case value.Type() == refType:
+		ref := value.Interface().(secrets.Ref)
+		if ref.IsLiteral() && !v.development {
+			v.fault(path, "%s holds a secret itself, which the production profile refuses; write ${env:NAME} or ${file:/path} and put the secret there", path)
+		}
+		if schemes := secrets.NewResolver().Schemes(); ref.Scheme() != "" && !slices.Contains(schemes, ref.Scheme()) {
+			v.fault(path, "%s: no secret provider %q; known are %s", path, ref.Scheme(), strings.Join(schemes, ", "))
+		}
+	case value.Kind() == reflect.Struct:
+		for i := range value.NumField() {
+			v.references(value.Field(i), join(path, keyOf(value.Type().Field(i))))
+		}
+	case value.Kind() == reflect.Slice:
+		for i := range value.Len() {
+			v.references(value.Index(i), fmt.Sprintf("%s[%d]", path, i))
+		}
+	}
+}
+
+func (v *validator) listener(l *Listener, path string) {
+	v.address(l.Address, path+".address")
+	t := &l.TLS
+	if t.SelfSigned && !v.development {
+		v.fault(path+".tls.self_signed", "a self-signed certificate is for the development profile; set certificate and key, or profile: development")
+	}
+	if t.Plaintext && !v.development {
+		v.fault(path+".tls.plaintext", "plaintext clients are for the development profile; remove it, or set profile: development")
+	}
+	switch {
+	case t.SelfSigned && t.Certificate != "":
+		v.fault(path+".tls.self_signed", "self_signed and certificate exclude each other; remove one")
+	case !t.SelfSigned && t.Certificate == "" && !t.Plaintext && l.Address != "":
+		v.fault(path+".tls", "%s has no TLS; set tls.certificate and tls.key", path)
+	case t.Certificate != "" && t.Key.IsZero():
+		v.fault(path+".tls.key", "the certificate's key is missing; set key: ${file:/path/to/key.pem}")
+	}
+	v.file(t.Certificate, path+".tls.certificate")
+	v.file(t.ClientCA, path+".tls.client_ca")
+}
+
+func (v *validator) datasource(d *Datasource, path string) {
+	if d.Name != "" && !nameForm.MatchString(d.Name) {
+		v.fault(path+".name", "%q cannot be a datasource's name; use letters, digits, _ . - and at most 63 of them, beginning with a letter", d.Name)
+	}
+	v.upstreamAddress(d.Address, path+".address")
+	t := &d.TLS
+	if !v.development && (t.Mode == "disable" || t.Mode == "prefer") && !strings.HasPrefix(d.Address, "/") {
+		v.fault(path+".tls.mode", "tls mode %s sends data over the network in clear, which the production profile refuses; use verify-full", t.Mode)
+	}
+	if (t.Certificate == "") != t.Key.IsZero() {
+		v.fault(path+".tls", "a client certificate needs both certificate and key")
+	}
+	v.file(t.CA, path+".tls.ca")
+	v.file(t.Certificate, path+".tls.certificate")
+	for i, f := range d.SafeFunctions {
+		if strings.Count(f, ".") != 1 {
+			v.fault(fmt.Sprintf("%s.safe_functions[%d]", path, i), "%q is not schema.name", f)
+		}
+	}
+}
+
+func (v *validator) policy(p *Policy) {
+	b := &p.Bundle
+	if p.Folder != "" && b.Location != "" {
+		v.fault("policy.folder", "folder and bundle exclude each other; remove one")
+	}
+	if b.Location != "" && b.PublicKey == "" && !b.Unsigned {
+		v.fault("policy.bundle", "the bundle's signature cannot be verified; set public_key, or unsigned: true to accept it without one")
+	}
+	if b.Location == "" && (b.PublicKey != "" || b.Unsigned || !b.Authorization.IsZero()) {
+		v.fault("policy.bundle", "the bundle has no location; set it to a path or URL")
+	}
+	v.file(b.PublicKey, "policy.bundle.public_key")
+	if p.Folder != "" {
+		if info, err := os.Stat(p.Folder); err != nil || !info.IsDir() {
+			v.fault("policy.folder", "policy folder %s is not there", p.Folder)
+		}
+	}
+}
+
+func (v *validator) file(name, path string) {
+	if name == "" {
+		return
+	}
+	if _, err := os.Stat(name); err != nil {
+		v.fault(path, "file %s cannot be read; check its path and rights", name)
+	}
+}
+
+func (v *validator) address(address, path string) {
+	if address == "" {
+		return
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		v.fault(path, "%q is not host:port", address)
+	}
+}
+
+func (v *validator) upstreamAddress(address, path string) {
+	if !strings.HasPrefix(address, "/") {
+		v.address(address, path)
+		return
+	}
+	i := strings.LastIndexByte(address, ':')
+	if _, err := strconv.ParseUint(address[i+1:], 10, 16); i < 0 || err != nil {
+		v.fault(path, "%q is not a socket folder followed by :port, as /run/postgresql:5432", address)
+	}
+}
+
+func (v *validator) positive(path string, n int) { v.atLeast(path, int64(n), 1, "1") }
+
+func (v *validator) atLeast(path string, n, least int64, shown string) {
+	if n < least {
+		v.fault(path, "%s is less than %s", path, shown)
+	}
+}

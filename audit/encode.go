@@ -353,7 +353,8 @@ func (enc *encoder) unmapped(e *Event) {
 		enc.raw(`,"unmapped":{"tls":false`)
 	}
 	if e.Statement != 0 {
-		enc.num(`,"statement":`, int64(e.Statement))
+		enc.raw(`,"statement":`)
+		enc.buf = strconv.AppendUint(enc.buf, e.Statement, 10)
 	}
 	enc.opt(`,"auth_method":`, e.AuthMethod)
 	enc.opt(`,"project":`, e.Project)

@@ -70,16 +70,10 @@ func (c *cell) arrayBinary(dst, src []byte, row Row) ([]byte, bool) {
 func (c *cell) arrayText(dst, src []byte, row Row) ([]byte, bool) {
 	bound := len(dst) + MaxOutput(len(src))
 	s := scanner{src: src}
-	if s.peek() == '[' {
-		end := bytes.IndexByte(src, '=')
-		if end < 0 || bytes.IndexFunc(src[:end], func(r rune) bool {
-			return (r < '0' || r > '9') && r != '[' && r != ']' && r != ':' && r != '-'
-		}) >= 0 {
-			return dst, false
-		}
-		dst = append(dst, src[:end+1]...)
-		s.at = end + 1
+	if !s.bounds() {
+		return dst, false
 	}
+	dst = append(dst, src[:s.at]...)
 	depth, value := 0, true // value: an element or a brace may begin here
 	for s.at < len(src) {
 		if len(dst) > bound {
@@ -111,6 +105,27 @@ func (c *cell) arrayText(dst, src []byte, row Row) ([]byte, bool) {
 		s.at++
 	}
 	return dst, false
+}
+
+// bounds skips the bounds in front of an array, as in [0:1][-1:3]=.
+func (s *scanner) bounds() bool {
+	if s.peek() != '[' {
+		return true
+	}
+	for s.peek() == '[' {
+		for _, end := range []byte{':', ']'} {
+			if s.at++; s.peek() == '-' {
+				s.at++
+			}
+			s.digits(1, 10)
+			if s.peek() != end {
+				return false
+			}
+		}
+		s.at++
+	}
+	s.byte('=')
+	return !s.bad
 }
 
 // elementText masks the element that begins at s.

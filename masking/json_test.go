@@ -46,3 +46,18 @@ func TestJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestJSONPathsDoNotMultiply: a path that can match in very many ways costs no
+// more than the document times the path.
+func TestJSONPathsDoNotMultiply(t *testing.T) {
+	spec := Spec{Function: "json", Args: map[string]any{"paths": map[string]any{"$" + strings.Repeat("..*", 32) + "..x": nil}}}
+	if Validate(spec) == nil {
+		t.Error("a path of 33 steps is accepted")
+	}
+	spec = Spec{Function: "json", Args: map[string]any{"paths": map[string]any{"$" + strings.Repeat("..*", 31) + "..x": nil}}}
+	in := strings.Repeat("[", 60) + `{"x":1}` + strings.Repeat("]", 60)
+	want := strings.Replace(in, "1", "null", 1)
+	if got := maskCell(t, spec, PostgresType(oidJSON, noModifier), Text, []byte(in)); string(got) != want {
+		t.Errorf("got %s", got)
+	}
+}

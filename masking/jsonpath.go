@@ -3,6 +3,7 @@ package masking
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -101,8 +102,15 @@ func (s *step) bracket(rest string) (string, error) {
 // position says how far a path has come: its next step.
 type position struct{ path, step uint8 }
 
-// advance appends the positions below a member (key) or an element (key nil).
+// advance appends the positions below a member (key) or an element (key nil),
+// each once: paths with several .. would otherwise double them at every depth.
 func advance(dst []position, paths []jsonPath, from []position, key []byte, index int) []position {
+	mark := len(dst)
+	add := func(p position) {
+		if !slices.Contains(dst[mark:], p) {
+			dst = append(dst, p)
+		}
+	}
 	for _, p := range from {
 		steps := paths[p.path].steps
 		if int(p.step) == len(steps) {
@@ -110,7 +118,7 @@ func advance(dst []position, paths []jsonPath, from []position, key []byte, inde
 		}
 		s := steps[p.step]
 		if s.deep {
-			dst = append(dst, p)
+			add(p)
 		}
 		var hit bool
 		switch {
@@ -122,7 +130,7 @@ func advance(dst []position, paths []jsonPath, from []position, key []byte, inde
 			hit = key != nil && string(key) == s.key
 		}
 		if hit {
-			dst = append(dst, position{p.path, p.step + 1})
+			add(position{p.path, p.step + 1})
 		}
 	}
 	return dst

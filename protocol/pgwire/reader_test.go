@@ -346,7 +346,7 @@ func TestClaimedLengthCostsNothing(t *testing.T) {
 	}
 }
 
-func tlsPair(t testing.TB) (client, server *tls.Conn) {
+func certificate(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -357,9 +357,14 @@ func tlsPair(t testing.TB) (client, server *tls.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func tlsPair(t testing.TB) (client, server *tls.Conn) {
+	t.Helper()
 	a, b := loopback(t)
 	client = tls.Client(a, &tls.Config{InsecureSkipVerify: true})
-	server = tls.Server(b, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	server = tls.Server(b, &tls.Config{Certificates: []tls.Certificate{certificate(t)}})
 	done := make(chan error, 1)
 	go func() { done <- client.Handshake() }()
 	if err := server.Handshake(); err != nil {

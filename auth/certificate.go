@@ -47,11 +47,14 @@ func NewCertificateRule(field CertificateField, pattern, user string) (Certifica
 		}
 		return rule, nil
 	}
-	compiled, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
+	if _, err := regexp.Compile(pattern); err != nil { // by itself, so that it cannot close the group below
+		return rule, fmt.Errorf("certificate rule: %w", err)
+	}
+	anchored, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
 	if err != nil {
 		return rule, fmt.Errorf("certificate rule: %w", err)
 	}
-	rule.pattern = compiled
+	rule.pattern = anchored
 	if rule.template == "" {
 		rule.template = "${0}"
 	}

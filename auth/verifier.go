@@ -49,7 +49,7 @@ var errVerifier = errors.New("not a SCRAM-SHA-256 verifier")
 // in base64.
 func ParseVerifier(text string) (Verifier, error) {
 	rest, ok := strings.CutPrefix(text, verifierPrefix)
-	if !ok || len(text) > maxVerifierText {
+	if !ok || len(text) > maxVerifierText || strings.ContainsAny(text, "\r\n") { // base64 would skip line breaks
 		return Verifier{}, errVerifier
 	}
 	params, keys, ok := strings.Cut(rest, "$")

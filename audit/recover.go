@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -114,15 +115,18 @@ func (w *writer) resume(ctx context.Context) error {
 		rand.Read(id[:])
 		w.id = hex.EncodeToString(id[:])
 	}
+	if anchor == nil && t.last.seq > firstRecords && !slices.ContainsFunc(w.notes, note.explains) {
+		w.problem(problemNoCheckpoints, 0, "%s holds no statement", checkpointName)
+	}
 	w.last = t.last
 	fresh := len(segs) == 0 || t.closed
 	num := t.num
 	if t.damage != "" {
-		w.problem("damaged", t.num, "%s", t.damage)
+		w.problem(problemDamaged, t.num, "%s", t.damage)
 		fresh = true
 	}
 	if anchor != nil && anchor.Sequence > t.last.seq {
-		w.problem("truncated", t.num, "a checkpoint names record %d, the journal ends at record %d",
+		w.problem(problemTruncated, t.num, "a checkpoint names record %d, the journal ends at record %d",
 			anchor.Sequence, t.last.seq)
 		w.last.seq = anchor.Sequence
 		w.last.hash, _ = anchor.digest()
@@ -133,6 +137,16 @@ func (w *writer) resume(ctx context.Context) error {
 	}
 	return w.openAgain(t, anchor)
 }
+
+// explains says that n tells already why there is no checkpoint to go by.
+func (n note) explains() bool {
+	d, ok := n.detail.(recoveryDetail)
+	return ok && d.Problem != problemTornCheckpoints
+}
+
+// firstRecords are written before the first statement: segment, start and
+// checkpoint. A journal that is no longer has none if its first start crashed.
+const firstRecords = 3
 
 // openFresh begins segment num.
 func (w *writer) openFresh(num int, t tail, anchor *Statement) error {
@@ -221,7 +235,7 @@ func (w *writer) putAside(t tail) error {
 	if err != nil {
 		return fmt.Errorf("keep torn record: %w", err)
 	}
-	w.notes = append(w.notes, note{actionRecovery, 2, recoveryDetail{Problem: "torn_tail", Segment: t.num,
+	w.notes = append(w.notes, note{actionRecovery, 2, recoveryDetail{Problem: problemTorn, Segment: t.num,
 		Detail: "the last line was incomplete", Kept: name, Bytes: n, SHA256: hex.EncodeToString(sum.Sum(nil))}})
 	return nil
 }
@@ -233,7 +247,7 @@ func (w *writer) openStatements(started bool) (*Statement, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if started {
-			w.problem("checkpoints_missing", 0, "%s does not exist", checkpointName)
+			w.problem(problemNoCheckpoints, 0, "%s does not exist", checkpointName)
 		}
 		w.stateFile, err = openTail(w.opts, path, 0, os.O_CREATE)
 		if err != nil {
@@ -253,18 +267,20 @@ func (w *writer) openStatements(started bool) (*Statement, error) {
 		return nil, fmt.Errorf("open %s: %w", checkpointName, err)
 	}
 	if torn > 0 {
-		w.problem("torn_checkpoints", 0, "the last line of %s was incomplete", checkpointName)
+		w.problem(problemTornCheckpoints, 0, "the last line of %s was incomplete", checkpointName)
 		w.stateFile.torn = true // cut off before the next statement
 	}
 	if last == nil {
-		if started {
-			w.problem("checkpoints_missing", 0, "%s holds no statement", checkpointName)
-		}
 		return nil, nil
 	}
 	pub := w.key.Public().(ed25519.PublicKey)
 	if err := last.verify([]ed25519.PublicKey{pub}); err != nil {
-		w.problem("checkpoint_untrusted", last.Segment, "the last checkpoint: %v", err)
+		name := problemUntrusted
+		if last.Key == KeyID(pub) {
+			name = problemForged
+		}
+		w.notes = append(w.notes, note{actionRecovery, 4, recoveryDetail{Problem: name, Segment: last.Segment,
+			Detail: "the last checkpoint: " + err.Error(), Key: clip(last.Key)}})
 		return nil, nil
 	}
 	return last, nil

@@ -80,7 +80,7 @@ func (w *writer) announce(num int, cut link) error {
 		return err
 	}
 	if err := w.seg.file.Sync(); err != nil {
-		w.seal("fsync_failed", err)
+		w.seal(problemFsync, err)
 		w.fail("fsync", err)
 		return fmt.Errorf("fsync: %w", err)
 	}

@@ -56,12 +56,12 @@ func (s *statements) advance() error {
 // openAll opens the statements, then lists the segments: a statement is written
 // after the records that it covers, so none can be about records that are not
 // listed.
-func (v *verifier) openAll(dir string) ([]segment, error) {
+func (v *verifier) openAll() ([]segment, error) {
 	for again := false; ; again = true {
-		if err := v.openSources(dir); err != nil {
+		if err := v.openSources(); err != nil {
 			return nil, err
 		}
-		segs, err := listSegments(dir)
+		segs, err := listSegments(v.dir)
 		if err != nil || again || len(segs) == 0 || segs[0].num <= v.firstSegment() || len(v.opts.Anchors) > 0 {
 			return segs, err
 		}
@@ -78,9 +78,9 @@ func (v *verifier) firstSegment() int {
 	return v.removed.Segment + 1
 }
 
-func (v *verifier) openSources(dir string) error {
+func (v *verifier) openSources() error {
 	own := &statements{name: checkpointName, lines: newLineReader(bytes.NewReader(nil))}
-	f, err := os.Open(filepath.Join(dir, checkpointName))
+	f, err := os.Open(filepath.Join(v.dir, checkpointName))
 	if err == nil {
 		info, err := f.Stat()
 		if err != nil {
@@ -193,4 +193,25 @@ func (v *verifier) finish() {
 		v.faultAt(Fault{Kind: FaultCheckpoint, Want: "a checkpoint signed by the journal's key", Got: "none"})
 	}
 	v.report.Unsigned = v.last.seq - min(v.last.seq, v.report.SignedUntil)
+}
+
+// filedSince reads checkpoints.jsonl again, for what a running writer added
+// after it was opened, and returns the last record that a trusted statement
+// covers. A checkpoint record follows another only once that has its statement.
+func (v *verifier) filedSince() uint64 {
+	f, err := os.Open(filepath.Join(v.dir, checkpointName))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	again := &statements{lines: newLineReader(f), faulty: func(int, string, string) {}}
+	for {
+		last := again.last
+		if err := again.advance(); err != nil || again.head == nil {
+			return last
+		}
+		if again.head.verify(v.keys) != nil {
+			again.last = last
+		}
+	}
 }

@@ -17,6 +17,7 @@ type syncJob struct {
 	state *tailFile
 
 	segErr   error // the segment cannot be trusted any more
+	problem  string
 	stateErr error // the statement is still owed
 }
 
@@ -33,8 +34,10 @@ func (w *writer) startJob() {
 
 func (job *syncJob) run(file File) {
 	if job.segErr = file.Sync(); job.segErr != nil {
+		job.problem = problemFsync
 		return
 	}
+	job.problem = problemLost
 	// A file that was removed or cut from outside would go on taking records.
 	info, err := os.Stat(job.seg.name)
 	switch {
@@ -51,7 +54,7 @@ func (job *syncJob) run(file File) {
 func (w *writer) finishJob(job *syncJob) {
 	w.job, w.lastSync = nil, time.Now()
 	if job.segErr != nil {
-		w.seal("segment_lost", job.segErr)
+		w.seal(job.problem, job.segErr)
 		w.fail("fsync", job.segErr)
 		return
 	}

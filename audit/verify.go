@@ -26,6 +26,7 @@ const (
 	FaultCheckpoint FaultKind = "checkpoint" // records differ from what was signed
 	FaultSignature  FaultKind = "signature"  // a statement that no trusted key signed
 	FaultSegment    FaultKind = "segment"    // a segment is missing or is not the one its name says
+	FaultRecorded   FaultKind = "recorded"   // the journal itself found signs of tampering, and said so
 )
 
 // Fault is one sign of tampering.
@@ -93,14 +94,14 @@ const (
 // pub it checks the chain only, which anybody can compute anew. An error means
 // that the journal could not be read to its end, not that it is bad.
 func Verify(ctx context.Context, dir string, pub ed25519.PublicKey, opts VerifyOptions) (Report, error) {
-	v := &verifier{report: Report{Signed: pub != nil, Faults: []Fault{}}, opts: opts, keys: slices.Clone(opts.OldKeys)}
+	v := &verifier{dir: dir, report: Report{Signed: pub != nil, Faults: []Fault{}}, opts: opts, keys: slices.Clone(opts.OldKeys)}
 	if pub != nil {
 		v.keys = append(v.keys, pub)
 	}
 	if v.opts.MaxFaults == 0 {
 		v.opts.MaxFaults = 100
 	}
-	err := v.run(ctx, dir)
+	err := v.run(ctx)
 	if err != nil {
 		err = fmt.Errorf("verify audit journal: %w", err)
 	}
@@ -109,29 +110,31 @@ func Verify(ctx context.Context, dir string, pub ed25519.PublicKey, opts VerifyO
 
 // verifier reads the records, with every source of signed statements beside them.
 type verifier struct {
+	dir    string
 	report Report
 	opts   VerifyOptions
 	keys   []ed25519.PublicKey
 
 	sources  []*statements
-	begun    bool   // a record was read
-	last     link   // the last record, or what retention left before the first
-	resync   bool   // the record before was damaged: its successor's prev proves nothing
-	segment  int    // being read
-	line     int    // in it
-	signedIn uint64 // last record that a statement in line covers
-	unfiled  int    // checkpoint records since the last statement of checkpoints.jsonl
+	begun    bool      // a record was read
+	last     link      // the last record, or what retention left before the first
+	resync   bool      // the record before was damaged: its successor's prev proves nothing
+	segment  int       // being read
+	line     int       // in it
+	signedIn uint64    // last record that a statement in line covers
+	unfiled  int       // checkpoint records since the last statement of checkpoints.jsonl
+	inline   [2]uint64 // the last two checkpoint records
 	removed  *Statement
 }
 
-func (v *verifier) run(ctx context.Context, dir string) error {
+func (v *verifier) run(ctx context.Context) error {
 	defer v.closeSources()
-	segs, err := v.openAll(dir)
+	segs, err := v.openAll()
 	if err != nil {
 		return err
 	}
 	if len(segs) == 0 && v.sources[0].head == nil {
-		return fmt.Errorf("no segment in %s", dir)
+		return fmt.Errorf("no segment in %s", v.dir)
 	}
 	v.report.Segments = len(segs)
 	v.checkFirst(segs)
@@ -334,9 +337,11 @@ func (v *verifier) ownRecord(line []byte, prev link) {
 	switch action {
 	case actionRecovery:
 		var d recoveryDetail
-		if json.Unmarshal(detail, &d) == nil && len(v.report.Recovered) < maxRecovered {
-			v.report.Recovered = append(v.report.Recovered, fmt.Sprintf("record %d: %s", v.last.seq, d))
+		if err := json.Unmarshal(detail, &d); err != nil {
+			v.fault(FaultMalformed, "a recovery record", err.Error())
+			return
 		}
+		v.recovered(&d)
 	case actionCheckpoint, actionRetention:
 		s, err := parseStatement(detail)
 		if err != nil || s.Type != action {
@@ -344,6 +349,21 @@ func (v *verifier) ownRecord(line []byte, prev link) {
 			return
 		}
 		v.inLine(&s, prev)
+	}
+}
+
+// recovered reports what the journal recorded about itself. What no crash or
+// failing disk explains is a fault for ever, also after weir went on.
+func (v *verifier) recovered(d *recoveryDetail) {
+	if len(v.report.Recovered) < maxRecovered {
+		v.report.Recovered = append(v.report.Recovered, fmt.Sprintf("record %d: %s", v.last.seq, d))
+	}
+	bad := !slices.Contains(innocent, d.Problem)
+	if d.Problem == problemUntrusted {
+		bad = v.report.Signed && !slices.ContainsFunc(v.keys, func(k ed25519.PublicKey) bool { return KeyID(k) == d.Key })
+	}
+	if bad {
+		v.fault(FaultRecorded, "a journal as weir left it", printable(d.String(), 300))
 	}
 }
 
@@ -357,6 +377,7 @@ func (v *verifier) inLine(s *Statement, prev link) {
 	}
 	v.report.Checkpoints++
 	v.unfiled++
+	v.inline = [2]uint64{v.inline[1], v.last.seq}
 	if s.Sequence != prev.seq || s.Hash != hex.EncodeToString(prev.hash[:]) {
 		v.fault(FaultCheckpoint, fmt.Sprintf("record %d with hash %s, as signed at %s", s.Sequence, clip(s.Hash), clip(s.Time)),
 			fmt.Sprintf("record %d with hash %s", prev.seq, short(prev.hash)))

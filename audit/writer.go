@@ -46,13 +46,30 @@ func (s *span) add(ms int64) {
 
 // recoveryDetail is the detail of a recovery record.
 type recoveryDetail struct {
-	Problem string `json:"problem"` // torn_tail, damaged, truncated, segment_lost, fsync_failed, …
+	Problem string `json:"problem"` // one of the problem constants
 	Segment int    `json:"segment"`
 	Detail  string `json:"detail"`
 	Kept    string `json:"kept,omitempty"` // file that holds the torn bytes
 	Bytes   int64  `json:"bytes,omitempty"`
 	SHA256  string `json:"sha256,omitempty"`
+	Key     string `json:"key,omitempty"` // that signed the last checkpoint
 }
+
+// The problems that a recovery record names.
+const (
+	problemTorn            = "torn_tail"            // the last line was incomplete; it was put aside
+	problemTornCheckpoints = "torn_checkpoints"     // so was that of checkpoints.jsonl
+	problemFsync           = "fsync_failed"         // records of the segment may not be on disk
+	problemLost            = "segment_lost"         // the segment was removed or cut while weir wrote it
+	problemDamaged         = "damaged"              // the chain of the last segment is broken
+	problemTruncated       = "truncated"            // the journal ended before its last checkpoint
+	problemNoCheckpoints   = "checkpoints_missing"  // checkpoints.jsonl was removed or emptied
+	problemUntrusted       = "checkpoint_untrusted" // the last checkpoint was signed by another key
+	problemForged          = "checkpoint_forged"    // the last checkpoint names the key, which did not sign it
+)
+
+// innocent are the problems that a crash or a failing disk explains.
+var innocent = []string{problemTorn, problemTornCheckpoints, problemFsync}
 
 // resumedDetail is the detail of a resumed record.
 type resumedDetail struct {
@@ -262,7 +279,7 @@ func (w *writer) tryWrite(group []*pending) (op string, err error) {
 			w.seg.good -= int64(len(w.buf))
 			w.seg.undo()
 			w.last, w.times = before, times
-			w.seal("fsync_failed", err)
+			w.seal(problemFsync, err)
 			return "fsync", err
 		}
 	} else {
@@ -334,7 +351,7 @@ func (w *writer) ready() error {
 	if !w.sealed {
 		err := w.seg.repair()
 		if errors.Is(err, fs.ErrNotExist) {
-			w.seal("segment_lost", err)
+			w.seal(problemLost, err)
 		} else if err != nil {
 			return err
 		}
@@ -408,7 +425,7 @@ func (w *writer) endSegment() error {
 		return err
 	}
 	if err := w.seg.file.Sync(); err != nil {
-		w.seal("fsync_failed", err)
+		w.seal(problemFsync, err)
 		return fmt.Errorf("fsync: %w", err)
 	}
 	w.dirty = false

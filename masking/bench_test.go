@@ -38,3 +38,20 @@ func BenchmarkCell(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNewPlan compiles a result of ten columns, two of them masked.
+func BenchmarkNewPlan(b *testing.B) {
+	cols := make([]Column, 10)
+	for i := range cols {
+		cols[i] = Column{Name: "c", Type: PostgresType(oidText, noModifier)}
+	}
+	cols[3].Mask = &Spec{Function: "email"}
+	cols[7].Mask = &Spec{Function: "hash"}
+	keys := testKeys(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := NewPlan(cols, keys); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -30,15 +30,14 @@ type Argument struct {
 
 // Functions lists all functions in the order of the documentation.
 func Functions() []Info {
-	table := functions()
-	infos := make([]Info, 0, len(table))
-	for _, f := range table {
-		infos = append(infos, f.Info)
+	infos := slices.Clone(table)
+	for i := range infos {
+		infos[i].Args, infos[i].Kinds = slices.Clone(infos[i].Args), slices.Clone(infos[i].Kinds)
 	}
 	return infos
 }
 
-// function is a row of the table of functions.
+// function is a row of the table with what reads its arguments.
 type function struct {
 	Info
 	parse func(*arguments) builder
@@ -63,23 +62,26 @@ var (
 	textKinds    = []Kind{KindText, KindBPChar}
 	integerKinds = []Kind{KindInt16, KindInt32, KindInt64}
 	numberKinds  = []Kind{KindInt16, KindInt32, KindInt64, KindFloat32, KindFloat64, KindNumeric, KindMoney}
+	hashKinds    = append([]Kind{KindBytes}, keyedKinds...)
+	fpeKinds     = []Kind{KindText, KindBPChar, KindInt32, KindInt64, KindNumeric}
+	bucketKinds  = append(slices.Clone(numberKinds), textKinds...)
+	truncKinds   = append([]Kind{KindTime, KindTimeTZ}, dateKinds...)
 	dateKinds    = []Kind{KindDate, KindTimestamp, KindTimestampTZ}
 )
 
 func lookup(name string) (function, bool) {
-	for _, f := range functions() {
-		if f.Name == name {
-			return f, true
+	for i := range table {
+		if table[i].Name == name {
+			return function{table[i], parser(name)}, true
 		}
 	}
 	return function{}, false
 }
 
 func functionNames() []string {
-	table := functions()
 	names := make([]string, 0, len(table))
-	for _, f := range table {
-		names = append(names, f.Name)
+	for i := range table {
+		names = append(names, table[i].Name)
 	}
 	return names
 }
@@ -145,7 +147,8 @@ func refuse(function string, t Type, reason string) *NotExpressible {
 // work on t, and those whose kinds include it.
 func working(t Type) []string {
 	var names []string
-	for _, f := range functions() {
+	for _, info := range table {
+		f := function{info, parser(info.Name)}
 		if !f.serves(t) {
 			continue
 		}

@@ -176,7 +176,7 @@ func skipSpace(src []byte, at int) int {
 
 // value rewrites the value at m.at. from holds the paths that have come here.
 func (m *jsonMask) value(from []position, depth int) bool {
-	if depth > maxNesting || m.at == len(m.src) || len(m.out) > m.bound {
+	if m.at == len(m.src) || len(m.out) > m.bound {
 		return false
 	}
 	for _, p := range from {
@@ -198,6 +198,9 @@ func (m *jsonMask) value(from []position, depth int) bool {
 
 // container rewrites an object or an array that a path leads into.
 func (m *jsonMask) container(from []position, depth int) bool {
+	if depth == maxNesting {
+		return false
+	}
 	object := m.src[m.at] == '{'
 	closing := byte(']')
 	if object {
@@ -303,7 +306,7 @@ func (m *jsonMask) maskString(c *cell, src []byte) {
 
 // skipJSON gives the end of the value at src[at], -1 if it is not one (RFC 8259).
 func skipJSON(src []byte, at, depth int) int {
-	if at == len(src) || depth > maxNesting {
+	if at == len(src) {
 		return -1
 	}
 	switch c := src[at]; {
@@ -323,6 +326,9 @@ func skipJSON(src []byte, at, depth int) int {
 }
 
 func skipContainer(src []byte, at, depth int) int {
+	if depth == maxNesting {
+		return -1
+	}
 	object, closing := src[at] == '{', src[at]+2 // '{' and '}', '[' and ']' are two apart
 	at = skipSpace(src, at+1)
 	if at < len(src) && src[at] == closing {

@@ -253,10 +253,14 @@ func (v *value) appendFloat(dst []byte, t *Type, f Format) ([]byte, bool) {
 	return binary.BigEndian.AppendUint64(dst, math.Float64bits(v.f)), true
 }
 
-// appendFloatText writes the shortest digits that read back as the same float.
+// appendFloatText writes the shortest digits that read back as the same float,
+// with an exponent where PostgreSQL has one.
 func appendFloatText(dst []byte, f float64, bits int) []byte {
-	format := byte('e')
-	if abs := math.Abs(f); abs == 0 || abs >= 1e-4 && abs < 1e15 {
+	format, limit := byte('e'), 1e15
+	if bits == 32 {
+		limit = 1e6
+	}
+	if abs := math.Abs(f); abs == 0 || abs >= 1e-4 && abs < limit {
 		format = 'f'
 	}
 	return strconv.AppendFloat(dst, f, format, -1, bits)

@@ -5,6 +5,7 @@ import "strings"
 // Catalog is an immutable snapshot of one database's definitions. Two
 // snapshots with the same Version hold the same definitions.
 type Catalog struct {
+	// Version is a digest of the content; zero for a catalog made by hand.
 	Version  uint64
 	Database string
 	// ServerVersion is server_version_num, for example 150018.
@@ -33,8 +34,12 @@ type Relation struct {
 	Kind         byte // pg_class.relkind: r p v m f S c t
 	Columns      []Column
 	// Definition is the query of a view or materialised view as
-	// pg_get_viewdef prints it (fully qualified), else empty.
+	// pg_get_viewdef prints it under an empty search_path; empty for other
+	// kinds, for the server's own views, and while it cannot be read.
 	Definition string
+	// Partial is set while the definition cannot be read because a running
+	// transaction is changing it: Columns and Definition are then empty.
+	Partial bool
 	// Rules is set when the relation has rewrite rules besides a view's own.
 	Rules bool
 	// Triggers is set when user triggers exist.
@@ -91,8 +96,10 @@ type Function struct {
 	ReturnsSet   bool
 	ArgNames     []string // including OUT and TABLE names
 	ArgModes     []byte   // nil when all are IN
-	Body         string   // source of SQL-language functions only
+	AllArgs      []uint32 // types beside ArgNames and ArgModes; nil when all are IN
+	Body         string   // source of SQL-language functions outside pg_catalog
 	Definer      bool     // SECURITY DEFINER
+	Settings     []string // SET clauses, "name=value"
 	Extension    string
 }
 

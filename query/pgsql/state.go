@@ -39,6 +39,9 @@ type Prepared struct {
 
 // Cursor is an open cursor: what it reads was fixed when it was opened.
 type Cursor struct {
+	// SQL is the statement's text as the server reports it, when the state
+	// was read from the server.
+	SQL   string
 	Facts *query.Facts
 	Hold  bool
 }

@@ -1,0 +1,94 @@
+package pgsql
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+	"github.com/pganalyze/pg_query_go/v6/parser"
+	"google.golang.org/protobuf/proto"
+)
+
+// parserMu serialises the C parser. It swaps file descriptor 2 of the whole
+// process for a pipe while it runs; two that overlap would leave standard
+// error closed. What other goroutines write to descriptor 2 meanwhile is lost,
+// so programs log to a duplicate of it.
+var parserMu sync.Mutex
+
+// parse reads a text that the gate admits under lim.
+func parse(text string) (*pg.ParseResult, *TextError) { return parseLimited(text, Limits{}) }
+
+func parseLimited(text string, lim Limits) (tree *pg.ParseResult, terr *TextError) {
+	if terr := Admit(text, lim); terr != nil {
+		return nil, terr
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			tree, terr = nil, &TextError{Code: "XX000", Message: fmt.Sprintf("parser failed: %v", p), Pos: -1}
+		}
+	}()
+	raw, err := parseToProtobuf(text)
+	if err != nil {
+		return nil, parserError(text, err)
+	}
+	tree = &pg.ParseResult{}
+	if err := proto.Unmarshal(raw, tree); err != nil {
+		return nil, &TextError{Code: "54001", Message: "statement too complex", Pos: -1}
+	}
+	return tree, nil
+}
+
+func parseToProtobuf(text string) ([]byte, error) {
+	parserMu.Lock()
+	defer parserMu.Unlock()
+	return parser.ParseToProtobuf(text)
+}
+
+// fingerprint groups texts of a shape; empty if there is none. The text must
+// have been admitted.
+func fingerprint(text string) string {
+	parserMu.Lock()
+	defer parserMu.Unlock()
+	s, err := parser.FingerprintToHexStr(text)
+	if err != nil {
+		return ""
+	}
+	return s
+}
+
+// parserError maps an error of the C parser to its SQLSTATE and byte offset.
+func parserError(text string, err error) *TextError {
+	out := &TextError{Code: "42601", Message: err.Error(), Pos: -1}
+	var pe *parser.Error
+	if errors.As(err, &pe) {
+		out.Message = pe.Message
+		out.Pos = byteOffset(text, pe.Cursorpos-1)
+	}
+	switch {
+	case strings.Contains(out.Message, "memory exhausted"), strings.Contains(out.Message, "stack depth limit"),
+		strings.Contains(out.Message, "out of memory"):
+		out.Code, out.Message = "54001", "statement too complex"
+	case strings.Contains(out.Message, "invalid byte sequence"), strings.Contains(out.Message, "Unicode surrogate"):
+		out.Code = "22021"
+	}
+	return out
+}
+
+// byteOffset is the offset of the character with index n, -1 outside.
+func byteOffset(text string, n int) int {
+	if n < 0 {
+		return -1
+	}
+	pos := 0
+	for ; n > 0; n-- {
+		if pos >= len(text) {
+			return -1
+		}
+		_, size := utf8.DecodeRuneInString(text[pos:])
+		pos += size
+	}
+	return pos
+}

@@ -97,7 +97,8 @@ type dataBuilder struct {
 	set    dataset
 	tags   *tagIndex
 	known  []string
-	limits limitsData
+	limits limitsData // defaults
+	audit  string     // default
 }
 
 func (b *dataBuilder) build() {
@@ -134,9 +135,14 @@ func (b *dataBuilder) defaults() {
 		d = &Defaults{}
 	}
 	b.limits = b.limitRule("defaults.limits", d.Limits, limitsData{})
+	b.audit = b.choice(d.Pos, "defaults.audit", d.Audit, AuditStatement, AuditMetadata, AuditStatement, AuditFull)
 	b.set.Defaults = defaultsData{
-		Mode:  b.choice(d.Pos, "defaults.mode", d.Mode, ModeEnforce, ModeEnforce, ModeObserve),
-		Audit: b.choice(d.Pos, "defaults.audit", d.Audit, AuditStatement, AuditMetadata, AuditStatement, AuditFull),
+		Mode:      b.choice(d.Pos, "defaults.mode", d.Mode, ModeEnforce, ModeEnforce, ModeObserve),
+		AuditRank: auditRank(b.audit),
+	}
+	b.set.Strictness = map[string]int{}
+	for i, f := range strictness() {
+		b.set.Strictness[f] = i
 	}
 }
 
@@ -191,6 +197,7 @@ func (b *dataBuilder) target(path string, t *TargetRule) targetSet {
 		Environments: b.names(t.Pos, path+".environments", t.Environments),
 		Databases:    b.names(t.Pos, path+".databases", t.Databases),
 	}
+	s.Everywhere = len(s.Projects)+len(s.Datasources)+len(s.Environments)+len(s.Databases) == 0
 	if len(b.doc.Projects) == 0 {
 		return s
 	}

@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // set is how Rego sees a list that is looked up: {"shop": true}. An empty set
 // in a rule stands for no restriction.
 type set map[string]bool
@@ -21,8 +23,8 @@ func (s set) holds(x string) bool { return len(s) == 0 || s[x] }
 type dataset struct {
 	Projects map[string]set `json:"projects"` // name to datasources
 	Grants   []grantData    `json:"grants"`
-	// GrantIndex finds grants by principal, then by the narrowest of
-	// "datasource:x", "project:x" and "*" that their targets name.
+	// GrantIndex finds grants by the narrowest of "datasource:x", "project:x" and
+	// "*" that their targets name, then by principal.
 	GrantIndex map[string]map[string][]int `json:"grant_index"`
 	// Masks lists the mask rules of every known tag, in order.
 	Masks map[string][]maskData `json:"masks"`
@@ -33,11 +35,13 @@ type dataset struct {
 	RowFilterPatterns []int                       `json:"row_filter_patterns"`
 	ReadOnly          []readOnlyData              `json:"read_only"`
 	Defaults          defaultsData                `json:"defaults"`
+	// Strictness ranks mask functions, the strictest first.
+	Strictness map[string]int `json:"strictness"`
 }
 
 type defaultsData struct {
-	Mode  string `json:"mode"`
-	Audit string `json:"audit"`
+	Mode      string `json:"mode"`
+	AuditRank int    `json:"audit_rank"` // 0 metadata, 1 statement, 2 full
 }
 
 // whoData holds principals: "everyone", "user:ana", "user_id:local|1",
@@ -48,10 +52,11 @@ type whoData struct {
 }
 
 type targetSet struct {
-	Projects     set `json:"projects"`
-	Datasources  set `json:"datasources"`
-	Environments set `json:"environments"`
-	Databases    set `json:"databases"`
+	Everywhere   bool `json:"everywhere"` // all of the following are empty
+	Projects     set  `json:"projects"`
+	Datasources  set  `json:"datasources"`
+	Environments set  `json:"environments"`
+	Databases    set  `json:"databases"`
 }
 
 // nameSet matches pairs of names: schema and table, or schema and function.
@@ -73,16 +78,19 @@ type grantData struct {
 	Sources      set        `json:"sources"`
 	Target       targetSet  `json:"target"`
 	Classes      set        `json:"classes"`
+	Everything   bool       `json:"everything"` // all tables, without exception
 	Tables       nameSet    `json:"tables"`
 	ExceptTables nameSet    `json:"except_tables"` // lower case
 	Functions    nameSet    `json:"functions"`
 	Unmasked     set        `json:"unmasked"` // known tags
 	UnmaskedAll  bool       `json:"unmasked_all"`
+	Unmasks      bool       `json:"unmasks"` // any tag
 	Unrestricted bool       `json:"unrestricted"`
 	Mode         string     `json:"mode"`
 	Require      []string   `json:"require"`
 	Limits       limitsData `json:"limits"`
-	Audit        string     `json:"audit"`
+	AuditRank    int        `json:"audit_rank"`
+	Source       string     `json:"source"` // file:line, for explain
 }
 
 // limitsData has 0 for no limit.
@@ -97,6 +105,7 @@ type maskData struct {
 	Function  string         `json:"function"`
 	Args      map[string]any `json:"args"`
 	Elsewhere string         `json:"elsewhere"`
+	Rank      int            `json:"rank"`     // among functions, lower is stricter
 	Unmasked  whoData        `json:"unmasked"` // nobody if it has no principals
 	Source    string         `json:"source"`   // file:line, for explain
 }
@@ -113,4 +122,18 @@ type rowFilterData struct {
 type readOnlyData struct {
 	Who    whoData   `json:"who"`
 	Target targetSet `json:"target"`
+}
+
+// strictness lists the mask functions from the strictest on. A function that is
+// not listed is less strict than all of them.
+func strictness() []string {
+	return []string{"null", "redact", "fake", "hash", "pseudonym", "fpe", "bucket", "date_trunc", "noise", "date_shift",
+		"card", "iban", "phone", "email", "partial", "regex", "json"}
+}
+
+// unranked is the rank of other functions.
+const unranked = 100
+
+func auditRank(level string) int {
+	return slices.Index([]string{AuditMetadata, AuditStatement, AuditFull}, level)
 }

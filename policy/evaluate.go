@@ -20,8 +20,14 @@ func (s *snapshot) decide(ctx context.Context, in *Input, deadline time.Duration
 	if err != nil {
 		return nil, err
 	}
+	return s.decided(v)
+}
+
+// decided reads the value of the decision, nil if it is undefined.
+func (s *snapshot) decided(v ast.Value) (*Decision, error) {
 	d := &Decision{Mode: ModeEnforce, Reasons: []Reason{{Rule: "undefined", Message: "the policy makes no decision here"}}}
 	if v != nil {
+		var err error
 		if d, err = decodeDecision(v); err != nil {
 			return nil, &EvalError{Kind: EvalInvalid, Err: err}
 		}

@@ -81,6 +81,10 @@ func (b *dataBuilder) maskRules() {
 		if m.Args == nil {
 			m.Args = map[string]any{}
 		}
+		m.Rank = unranked
+		if rank, ok := b.set.Strictness[r.Function]; ok {
+			m.Rank = rank
+		}
 		for _, tag := range b.known {
 			if p.match(tag) {
 				b.set.Masks[tag] = append(b.set.Masks[tag], m)
@@ -126,9 +130,12 @@ func (b *dataBuilder) grant(path string, r *GrantRule, who whoData) grantData {
 		Mode:         b.choice(r.Pos, path+".mode", r.Mode, b.set.Defaults.Mode, ModeEnforce, ModeObserve),
 		Require:      slices.Concat([]string{}, r.Require),
 		Limits:       b.limitRule(path+".limits", r.Limits, b.limits),
-		Audit:        b.choice(r.Pos, path+".audit", r.Audit, b.set.Defaults.Audit, AuditMetadata, AuditStatement, AuditFull),
+		AuditRank:    auditRank(b.choice(r.Pos, path+".audit", r.Audit, b.audit, AuditMetadata, AuditStatement, AuditFull)),
+		Source:       r.Pos.String(),
 	}
 	g.Tables.All = g.Tables.All || len(r.Tables) == 0
+	g.Everything = g.Tables.All && len(r.ExceptTables) == 0
+	g.Unmasks = len(r.Unmasked) > 0
 	b.oneOf(r.Pos, path+".require", r.Require, RequireMFA, RequireTLS, RequireGrant)
 	if r.Unrestricted && (!g.Tables.All || len(r.ExceptTables) > 0) {
 		b.faults.add(r.Pos, path+".unrestricted",
@@ -171,12 +178,12 @@ func (b *dataBuilder) indexGrant(i int, who whoData, target targetSet) {
 	} else if len(target.Projects) > 0 {
 		keys = prefixed("project:", target.Projects)
 	}
-	for p := range who.Principals {
-		if b.set.GrantIndex[p] == nil {
-			b.set.GrantIndex[p] = map[string][]int{}
+	for _, k := range keys {
+		if b.set.GrantIndex[k] == nil {
+			b.set.GrantIndex[k] = map[string][]int{}
 		}
-		for _, k := range keys {
-			b.set.GrantIndex[p][k] = append(b.set.GrantIndex[p][k], i)
+		for p := range who.Principals {
+			b.set.GrantIndex[k][p] = append(b.set.GrantIndex[k][p], i)
 		}
 	}
 }

@@ -4,7 +4,7 @@
 #   Decides from data: who may do what where (grants.rego), what is masked
 #   (masks.rego), which rows are seen (row_filters.rego). A module in this
 #   package may add to deny, mask_candidates and row_filter_candidates.
-# scope: package
+# scope: subpackages
 # schemas:
 #   - data.weir.config: schema.weir_config
 package weir
@@ -60,25 +60,11 @@ mode := "observe" if {
 	}
 }
 
-reasons := [r | some r in deny] if {
-	not allow
+reasons := array.concat(mask_reasons, row_filter_reasons) if {
+	allow
+} else := [r | some r in deny] if {
 	count(deny) > 0
-} else := [{"rule": "default", "message": "nothing allows this"}] if {
-	not allow
-} else := array.concat([r | some r in mask_reasons], [r | some r in row_filter_reasons])
-
-# METADATA
-# description: The grants that count for limits and audit.
-contributing contains i if {
-	some i in usable
-	class_allowed_by(i)
-}
-
-class_allowed_by(_) if input.phase == "connect"
-
-class_allowed_by(_) if input.statement.class in free_classes
-
-class_allowed_by(i) if data.weir.config.grants[i].classes[input.statement.class]
+} else := [{"rule": "default", "message": "nothing allows this"}]
 
 # The most generous grant sets the limit; 0 is none.
 limits := {name: value |
@@ -88,13 +74,10 @@ limits := {name: value |
 	value := max(bounds)
 }
 
-audit_ranks := {"metadata": 1, "statement": 2, "full": 3}
-
+# The most detailed level of the matching grants, and at least the default.
 audit_level := level if {
-	levels := {data.weir.config.grants[i].audit | some i in matching} | {data.weir.config.defaults.audit}
-	highest := max({audit_ranks[l] | some l in levels})
-	some level, rank in audit_ranks
-	rank == highest
+	ranks := {data.weir.config.grants[i].audit_rank | some i in matching} | {data.weir.config.defaults.audit_rank}
+	level := ["metadata", "statement", "full"][max(ranks)]
 }
 
 # METADATA
@@ -109,7 +92,12 @@ required contains r if {
 
 required contains r if {
 	not allow
+	some r in required_for_class
+}
+
+required_for_class contains r if {
 	count(usable) > 0
+	input.phase == "statement"
 	not class_permitted
 	some i in matching
 	data.weir.config.grants[i].classes[input.statement.class]

@@ -9,6 +9,8 @@ phrases := {
 	"unknown": "run statements that weir does not know on",
 }
 
+requirement := {"mfa": "multi-factor authentication", "tls": "an encrypted connection", "grant": "a temporary access grant"}
+
 deny contains {"rule": "project", "message": message} if {
 	not target_listed
 	message := sprintf("the policy lists no project %s with a datasource %s", [input.target.project, input.target.datasource])
@@ -28,8 +30,6 @@ deny contains {"rule": "require", "message": message} if {
 	message := sprintf("%s may use %s only with %s", [input.user.name, input.target.datasource, requirement[r]])
 }
 
-requirement := {"mfa": "multi-factor authentication", "tls": "an encrypted connection", "grant": "a temporary access grant"}
-
 deny contains {"rule": "class", "message": message} if {
 	input.phase == "statement"
 	may_connect
@@ -46,19 +46,13 @@ unlocked_by := sprintf(" without %s", [concat(" and ", [requirement[r] | some r 
 	count(required_for_class) > 0
 } else := ""
 
-required_for_class contains r if {
-	some i in matching
-	data.weir.config.grants[i].classes[input.statement.class]
-	some r in missing[i]
-}
-
 deny contains {"rule": "table", "message": message} if {
-	input.phase == "statement"
 	may_connect
 	class_permitted
-	some t in input.statement.tables
-	some class in needed_classes(t)
-	not table_class_permitted(t, class)
+	not tables_permitted
+	some ti, t in input.statement.tables
+	some class in needed[ti]
+	not class_covered(ti, class)
 	message := sprintf("no grant lets %s %s %s.%s in %s", [
 		input.user.name, object.get(table_phrases, class, "use"), t.schema, t.name, input.target.datasource,
 	])
@@ -67,7 +61,6 @@ deny contains {"rule": "table", "message": message} if {
 table_phrases := {"read": "read", "write": "write to", "ddl": "change the definition of"}
 
 deny contains {"rule": "function", "message": message} if {
-	input.phase == "statement"
 	may_connect
 	class_permitted
 	not functions_permitted
@@ -79,7 +72,6 @@ deny contains {"rule": "function", "message": message} if {
 }
 
 deny contains {"rule": "incomplete", "message": message} if {
-	input.phase == "statement"
 	may_connect
 	class_permitted
 	not analysis_permitted

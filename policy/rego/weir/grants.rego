@@ -12,22 +12,23 @@ principals contains concat("", ["project_role:", input.user.roles.project])
 
 principals contains concat("", ["global_role:", input.user.roles.global])
 
-target_keys := {
-	"*",
-	concat("", ["project:", input.target.project]),
-	concat("", ["datasource:", input.target.datasource]),
-}
-
 # A set without members restricts nothing.
 holds(s, _) if s == {}
 
 holds(s, x) if s[x]
 
 is_one_of(who) if {
+	who.principals.everyone
+	holds(who.sources, input.user.source)
+}
+
+is_one_of(who) if {
 	some p in principals
 	who.principals[p]
 	holds(who.sources, input.user.source)
 }
+
+here(target) if target.everywhere
 
 here(target) if {
 	holds(target.datasources, input.target.datasource)
@@ -36,12 +37,19 @@ here(target) if {
 	holds(target.databases, input.target.database)
 }
 
+target_keys := [
+	"*",
+	concat("", ["project:", input.target.project]),
+	concat("", ["datasource:", input.target.datasource]),
+]
+
 # METADATA
 # description: Grants, by index, that name the person and the target.
 matching contains i if {
-	some p in principals
 	some k in target_keys
-	some i in data.weir.config.grant_index[p][k]
+	filed := data.weir.config.grant_index[k]
+	some p in principals
+	some i in filed[p]
 	here(data.weir.config.grants[i].target)
 	holds(data.weir.config.grants[i].sources, input.user.source)
 }
@@ -68,17 +76,33 @@ missing[i] := {r |
 # description: Matching grants whose requirements are met.
 usable contains i if {
 	some i in matching
+	data.weir.config.grants[i].require == []
+}
+
+usable contains i if {
+	some i in matching
 	missing[i] == set()
 }
 
 # Whoever may connect may begin, commit and set up the session.
 free_classes := {"transaction", "session"}
 
-class_permitted if input.statement.class in free_classes
+# METADATA
+# description: Usable grants that allow the statement's class, or the connection.
+contributing contains i if {
+	some i in usable
+	class_allowed_by(i)
+}
+
+class_allowed_by(_) if input.phase == "connect"
+
+class_allowed_by(_) if input.statement.class in free_classes
+
+class_allowed_by(i) if data.weir.config.grants[i].classes[input.statement.class]
 
 class_permitted if {
-	some i in usable
-	data.weir.config.grants[i].classes[input.statement.class]
+	input.phase == "statement"
+	count(contributing) > 0
 }
 
 # Once projects are listed, a target outside them is nobody's.
@@ -94,9 +118,13 @@ access_classes := {
 	"references": "ddl", "ddl": "ddl",
 }
 
-needed_classes(t) := {object.get(access_classes, a, "unknown") | some a in t.access} if {
-	count(t.access) > 0
-} else := {input.statement.class}
+classes_for([]) := {input.statement.class}
+
+classes_for(access) := {object.get(access_classes, a, "unknown") | some a in access} if access != []
+
+# METADATA
+# description: The classes that a table, by its index in the statement, needs.
+needed[ti] := classes_for(t.access) if some ti, t in input.statement.tables
 
 named(names, _, _) if names.all
 
@@ -110,36 +138,43 @@ named(names, schema, name) if {
 	glob.match(p.name, null, name)
 }
 
+covers(g, _) if g.everything
+
 covers(g, t) if {
 	named(g.tables, t.schema, t.name)
-	not named(g.except_tables, lower(t.schema), lower(t.name))
+	not excepts(g, t)
+}
+
+excepts(g, t) if named(g.except_tables, lower(t.schema), lower(t.name))
+
+covering[ti] := {i |
+	some i in usable
+	covers(data.weir.config.grants[i], {"schema": t.schema, "name": t.name})
+} if {
+	some ti, t in input.statement.tables
 }
 
 # System catalogs are readable for whoever may read at all.
 system_schemas := {"pg_catalog", "information_schema"}
 
-table_class_permitted(t, class) if {
-	some i in usable
+class_covered(ti, class) if {
+	some i in covering[ti]
 	data.weir.config.grants[i].classes[class]
-	covers(data.weir.config.grants[i], t)
 }
 
-table_class_permitted(t, "read") if {
+class_covered(ti, "read") if {
+	t := input.statement.tables[ti]
 	t.schema in system_schemas
 	some i in usable
 	data.weir.config.grants[i].classes.read
-	not named(data.weir.config.grants[i].except_tables, lower(t.schema), lower(t.name))
-}
-
-table_permitted(t) if {
-	every class in needed_classes(t) {
-		table_class_permitted(t, class)
-	}
+	not excepts(data.weir.config.grants[i], {"schema": t.schema, "name": t.name})
 }
 
 tables_permitted if {
-	every t in input.statement.tables {
-		table_permitted(t)
+	every ti, _ in input.statement.tables {
+		every class in needed[ti] {
+			class_covered(ti, class)
+		}
 	}
 }
 
@@ -147,23 +182,19 @@ tables_permitted if {
 # description: |
 #   Grants that alone allow the statement and all that it does to the table at
 #   this index. Only such a grant unmasks the table's columns.
-sole[ti] contains i if {
-	some ti, t in input.statement.tables
-	some i in usable
-	g := data.weir.config.grants[i]
-	g.classes[input.statement.class]
-	every class in needed_classes(t) {
-		g.classes[class]
+sole(ti, i) if {
+	i in contributing
+	i in covering[ti]
+	every class in needed[ti] {
+		data.weir.config.grants[i].classes[class]
 	}
-	covers(g, t)
 }
 
 # METADATA
 # description: An unrestricted grant allows this statement.
 unrestricted if {
-	some i in usable
+	some i in contributing
 	data.weir.config.grants[i].unrestricted
-	class_allowed_by(i)
 }
 
 analysis_permitted if input.statement.complete

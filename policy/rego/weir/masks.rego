@@ -1,25 +1,20 @@
 package weir
 
-# The strictest function wins where several tags mask one column; first is
-# strictest. What is not listed is the least strict.
-strictness := [
-	"null", "redact", "fake", "hash", "pseudonym", "fpe", "bucket", "date_trunc", "noise", "date_shift",
-	"card", "iban", "phone", "email", "partial", "regex", "json",
-]
-
-ranks := {f: i | some i, f in strictness}
-
 # A tag is never shown because somebody forgot its mask.
 default_mask := {
-	"function": "null", "args": {}, "elsewhere": "refuse",
+	"function": "null", "args": {}, "elsewhere": "refuse", "rank": 0,
 	"who": {"principals": {"everyone": true}, "sources": {}},
 	"unmasked": {"principals": {}, "sources": {}},
 	"source": "the default for a tag without a mask",
 }
 
+used_tags contains tag if some tag in input.statement.tables[_].columns[_].tags
+
 # METADATA
-# description: The first rule of the tag that is for this person and target.
-mask_rule(tag) := matched[0] if {
+# description: The first mask rule of each tag that is for this person and target.
+tag_rule[tag] := first_rule(tag) if some tag in used_tags
+
+first_rule(tag) := matched[0] if {
 	matched := [m |
 		some m in data.weir.config.masks[tag]
 		is_one_of(m.who)
@@ -28,37 +23,17 @@ mask_rule(tag) := matched[0] if {
 	count(matched) > 0
 } else := default_mask
 
-unmasked_by_rule(tag) if is_one_of(mask_rule(tag).unmasked)
-
-unmasked_by_grant(ti, tag) if {
-	some i in sole[ti]
-	unmasks(data.weir.config.grants[i], tag)
-}
-
-unmasks(g, _) if g.unmasked_all
-
-unmasks(g, tag) if g.unmasked[tag]
-
 # METADATA
-# description: |
-#   Masks that apply to a column, one per tag that the person does not see
-#   unmasked. "for" says whom the mask is for.
-mask_candidates contains candidate if {
-	not unrestricted
-	some ti, t in input.statement.tables
-	some c in t.columns
-	some tag in c.tags
-	not unmasked_by_grant(ti, tag)
-	not unmasked_by_rule(tag)
-	rule := mask_rule(tag)
-	candidate := {
-		"schema": t.schema, "table": t.name, "column": c.name,
-		"function": rule.function, "args": rule.args, "elsewhere": rule.elsewhere,
-		"for": audience(rule.who),
-	}
+# description: What a mask of the tag is, and whom it is for.
+tag_mask[tag] := {
+	"function": rule.function, "args": rule.args, "elsewhere": rule.elsewhere, "rank": rule.rank,
+	"for": audience(rule.who),
+} if {
+	some tag, rule in tag_rule
 }
 
 audience(who) := named_groups[0] if {
+	not who.principals.everyone
 	named_groups := [g |
 		some g in input.user.groups
 		who.principals[concat("", ["group:", g])]
@@ -66,24 +41,99 @@ audience(who) := named_groups[0] if {
 	count(named_groups) > 0
 } else := input.user.name
 
-candidates_by_column[[c.schema, c.table, c.column]] contains c if some c in mask_candidates
+# METADATA
+# description: Tags that the mask rule itself shows to the person.
+listed_unmasked contains tag if {
+	some tag, rule in tag_rule
+	rule.unmasked.principals != {}
+	is_one_of(rule.unmasked)
+}
 
-masks := [mask |
-	some key, candidates in candidates_by_column
-	ranked := sort([[object.get(ranks, c.function, 100), c.function, c.args] | some c in candidates])
-	mask := {
-		"schema": key[0], "table": key[1], "column": key[2],
-		"function": ranked[0][1], "args": ranked[0][2],
-		"elsewhere": elsewhere(candidates),
-	}
+unmasking_grants contains i if {
+	some i in contributing
+	data.weir.config.grants[i].unmasks
+}
+
+unmasks(g, _) if g.unmasked_all
+
+unmasks(g, tag) if g.unmasked[tag]
+
+# METADATA
+# description: Tags that some grant shows in the table at this index.
+granted_unmasked[ti] contains tag if {
+	count(unmasking_grants) > 0
+	some ti, _ in input.statement.tables
+	some tag in used_tags
+	some i in unmasking_grants
+	unmasks(data.weir.config.grants[i], tag)
+	sole(ti, i)
+}
+
+granted_tags(ti) := granted_unmasked[ti] if count(unmasking_grants) > 0
+
+else := set()
+
+# METADATA
+# description: |
+#   Masks that modules of your own add: objects with schema, table, column,
+#   function, args, elsewhere. The strictest mask of a column wins.
+mask_candidates contains c if some c in []
+
+tagged_columns := [{
+	"schema": t.schema, "table": t.name, "column": c.name,
+	"mask": strictest(candidates),
+} |
+	not unrestricted
+	some ti, t in input.statement.tables
+	lifted := listed_unmasked | granted_tags(ti)
+	some c in t.columns
+	c.tags != []
+	candidates := [tag_mask[tag] | some tag in c.tags; not tag in lifted]
+	candidates != []
 ]
 
-elsewhere(candidates) := "refuse" if {
-	some c in candidates
-	c.elsewhere != "masked"
+masks := [{
+	"schema": x.schema, "table": x.table, "column": x.column,
+	"function": m.function, "args": m.args, "elsewhere": m.elsewhere,
+} |
+	some x in tagged_columns
+	m := x.mask
+] if {
+	count(mask_candidates) == 0
+} else := merged_masks
+
+# The lowest rank is the strictest; "refuse" is stricter than "masked".
+strictest([m]) := m
+
+strictest(list) := object.union(ranked[0][3], {"elsewhere": elsewhere(list)}) if {
+	count(list) > 1
+	ranked := sort([[object.get(m, "rank", 100), m.function, m.args, m] | some m in list])
+}
+
+elsewhere(list) := "refuse" if {
+	some m in list
+	m.elsewhere != "masked"
 } else := "masked"
 
-mask_reasons contains {"rule": "masked_columns", "message": message} if {
+by_column[[x.schema, x.table, x.column]] contains x.mask if some x in tagged_columns
+
+by_column[[c.schema, c.table, c.column]] contains m if {
 	some c in mask_candidates
-	message := sprintf("%s is masked for %s", [c.column, object.get(c, "for", input.user.name)])
+	m := {
+		"function": c.function, "args": object.get(c, "args", {}),
+		"elsewhere": object.get(c, "elsewhere", "refuse"),
+		"rank": object.get(data.weir.config.strictness, c.function, 100),
+	}
 }
+
+merged_masks := [{
+	"schema": key[0], "table": key[1], "column": key[2],
+	"function": m.function, "args": m.args, "elsewhere": m.elsewhere,
+} |
+	some key, list in by_column
+	m := strictest([m | some m in list])
+]
+
+mask_reasons := [{"rule": "masked_columns", "message": message} |
+	some message in {concat("", [x.column, " is masked for ", x.mask["for"]]) | some x in tagged_columns}
+]

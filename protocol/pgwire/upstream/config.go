@@ -135,6 +135,20 @@ func (c *Config) checkNetwork() error {
 	return nil
 }
 
+// ClientTLS is the client side of TLS in the configuration's mode, for
+// connections that others make with it; nil where the mode has none. The
+// configuration's ServerName or address names the server.
+func (c *Config) ClientTLS() *tls.Config {
+	if c.TLS == Disable {
+		return nil
+	}
+	complete := *c
+	if complete.ServerName == "" {
+		complete.ServerName, _, _ = net.SplitHostPort(c.Address)
+	}
+	return complete.tlsConfig()
+}
+
 // tlsConfig returns the client side of TLS 1.2 or newer in the mode.
 func (c *Config) tlsConfig() *tls.Config {
 	t := &tls.Config{

@@ -403,10 +403,11 @@ func (r *Reader) makeRoom(need int) {
 		return
 	}
 	free := len(r.buf) - r.w
-	if r.r+need <= len(r.buf) && free > 0 {
+	grow := r.large && len(r.buf) < largeBuffer
+	if r.r+need <= len(r.buf) && free > 0 && !grow {
 		return
 	}
-	if need <= len(r.buf) || r.r > 0 && r.r >= len(r.buf)/2 {
+	if !grow && (need <= len(r.buf) || r.r >= len(r.buf)/2) {
 		copy(r.buf, r.buf[r.r:r.w])
 		r.w -= r.r
 		r.r = 0
@@ -414,7 +415,7 @@ func (r *Reader) makeRoom(need int) {
 			return
 		}
 	}
-	if free > 0 && len(r.buf) > smallBuffer {
+	if free > 0 && len(r.buf) >= largeBuffer {
 		return
 	}
 	var b []byte

@@ -62,12 +62,38 @@ func (r *Row) Next() bool {
 
 // SkipTo goes to cell i, which is not before the present one.
 func (r *Row) SkipTo(i int) bool {
+	r.pass(i)
 	for r.index < i {
 		if !r.Next() {
 			return false
 		}
 	}
 	return r.index == i
+}
+
+// pass goes quickly over the cells before cell i. It stops before one at fault,
+// where Next will say so.
+func (r *Row) pass(i int) {
+	if r.err != nil {
+		return
+	}
+	b, off, index := r.body, r.off, r.index
+	last := min(i, r.cells) - 1
+	for index < last && len(b)-off >= 4 {
+		n := binary.BigEndian.Uint32(b[off:])
+		end := off + 4
+		if n != nullLen {
+			if int64(n) > int64(len(b)-end) {
+				break
+			}
+			end += int(n)
+		}
+		off = end
+		index++
+	}
+	if index > r.index {
+		r.off, r.index, r.start, r.cell = off, index, off, nil
+	}
 }
 
 // Index returns the present cell's number, from 0.
@@ -84,6 +110,7 @@ func (r *Row) End() int { return r.off }
 
 // Err walks the rest of the row and returns what is wrong with it, or nil.
 func (r *Row) Err() error {
+	r.pass(r.cells)
 	for r.Next() {
 	}
 	if r.err != nil {

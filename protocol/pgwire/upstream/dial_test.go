@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,13 @@ func query(t *testing.T, c *Conn, sql string) (cell, state string) {
 	}
 }
 
+// major returns the server's major version.
+func major(c *Conn) int {
+	text, _, _ := strings.Cut(c.Params["server_version"], ".")
+	n, _ := strconv.Atoi(text) // 0 for what is not a release
+	return n
+}
+
 func TestDialMethods(t *testing.T) {
 	tests := []struct {
 		name, role, password, method string
@@ -96,8 +104,12 @@ func TestDialMethods(t *testing.T) {
 			if c.Method != tt.method || (c.TLS != nil) != tt.tls {
 				t.Errorf("method %s, TLS %v; want %s, %v", c.Method, c.TLS != nil, tt.method, tt.tls)
 			}
-			if c.Version != pgwire.Version30 || len(c.Key.Key) != 4 || c.Key.PID == 0 {
-				t.Errorf("version %s, key %v", c.Version, c.Key)
+			version, key := pgwire.Version30, 4
+			if major(c) >= 18 && cfg.Newest != pgwire.Version30 {
+				version, key = pgwire.Version32, 32
+			}
+			if c.Version != version || len(c.Key.Key) != key || c.Key.PID == 0 {
+				t.Errorf("version %s, key of %d bytes; want %s, %d", c.Version, len(c.Key.Key), version, key)
 			}
 			if c.Params["application_name"] != "weir test" || c.Params["server_version"] == "" {
 				t.Errorf("parameters %v", c.Params)
@@ -127,7 +139,6 @@ func TestDialRefusals(t *testing.T) {
 		{"wrong CA, verify-full", "trusted", "", func(c *Config) { c.RootCAs = other.pool }, asTLS},
 		{"wrong CA, require", "trusted", "", func(c *Config) { c.TLS, c.RootCAs = Require, other.pool }, asTLS},
 		{"wrong name", "trusted", "", func(c *Config) { c.ServerName = "other.example" }, asTLS},
-		{"direct TLS against 15", "trusted", "", func(c *Config) { c.DirectTLS = true }, asTLS},
 		{"wrong password, scram", "secure", "s3cr3t-value", func(*Config) {}, asAuth("28P01")},
 		{"wrong password, md5", "old", "s3cr3t-value", func(*Config) {}, asAuth("28P01")},
 		{"wrong password, cleartext", "clear", "s3cr3t-value", func(*Config) {}, asAuth("28P01")},
@@ -195,8 +206,31 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestDirectTLSNeedsVersion17 asks the server itself.
+func TestDirectTLSNeedsVersion17(t *testing.T) {
+	cfg := config(t, "trusted", "")
+	c, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := major(c)
+	c.Close()
+	cfg.DirectTLS = true
+	c, err = Dial(t.Context(), cfg)
+	var e *TLSError
+	switch {
+	case err == nil:
+		c.Close()
+		if version < 17 {
+			t.Errorf("version %d takes direct TLS", version)
+		}
+	case version >= 17 || !errors.As(err, &e):
+		t.Errorf("version %d: %v", version, err)
+	}
+}
+
 // TestDirectTLS puts a TLS terminator with ALPN in front of the server, which
-// is too old for direct TLS.
+// may be too old for direct TLS.
 func TestDirectTLS(t *testing.T) {
 	cfg := config(t, "trusted", "")
 	s, _ := postgres() // config has checked the error

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -102,7 +103,9 @@ create role clear login password 'clear text';
 set password_encryption = md5; create role old login password 'ancient';
 `
 
-const pgBin = "/usr/lib/postgresql/15/bin/"
+// pgBin returns the folder of the server's programs; PGBIN names another
+// major version's.
+func pgBin() string { return cmp.Or(os.Getenv("PGBIN"), "/usr/lib/postgresql/15/bin") }
 
 var postgres = sync.OnceValues(startServer)
 
@@ -127,7 +130,7 @@ func startServer() (*server, error) {
 	if err := asPostgres(s.dir, "pg_ctl", "-D", s.dir+"/data", "-l", s.dir+"/log", "-w", "-t", "20", "start"); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(pgBin+"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", s.dir, "-p", s.addr[len("127.0.0.1:"):], "-U", "postgres", "postgres")
+	cmd := exec.Command("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", s.dir, "-p", s.addr[len("127.0.0.1:"):], "-U", "postgres", "postgres")
 	cmd.Stdin = bytes.NewBufferString(setup)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("set up roles: %w: %s", err, out)
@@ -186,7 +189,7 @@ func postgresUser() (uid, gid int, ok bool) {
 }
 
 func asPostgres(dir, name string, args ...string) error {
-	cmd := exec.Command(pgBin+name, args...)
+	cmd := exec.Command(filepath.Join(pgBin(), name), args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	if uid, gid, ok := postgresUser(); ok {

@@ -96,15 +96,20 @@ func (g *Gate) Connect(ctx context.Context, s Subject) (*Session, error) {
 	if err != nil {
 		return nil, session.refuse(ctx, audit.KindLoginFailed, failed(err), nil)
 	}
-	if d := refusal(decision); d != nil {
+	d := refusal(decision)
+	if d != nil {
 		d.Message = "connection to " + s.Target.Datasource + " is not allowed: " + d.Message
-		return nil, session.refuse(ctx, audit.KindLoginFailed, d, decision)
+	} else {
+		d = session.missing(decision.Require)
 	}
-	if d := session.missing(decision.Require); d != nil {
+	if d != nil && decision.Mode != policy.ModeObserve {
 		return nil, session.refuse(ctx, audit.KindLoginFailed, d, decision)
 	}
 	e := session.event(audit.KindLogin)
 	e.Decision = audit.DecisionAllow
+	if d != nil {
+		e.Decision, e.Rule, e.Reasons = audit.DecisionObserve, d.Rule, reasons(decision, d)
+	}
 	if err := g.record(ctx, e); err != nil {
 		return nil, err
 	}

@@ -14,9 +14,8 @@ import (
 
 // Bounds of passwords (NIST SP 800-63B, section 3.1.1.2).
 const (
-	MinPassword             = 15   // characters, where a password is the only factor
-	MinPasswordSecondFactor = 12   // characters, beside a second factor
-	MaxPassword             = 1024 // bytes
+	MinPassword = 15   // characters, where the password is the only factor
+	MaxPassword = 1024 // bytes
 )
 
 // Password logs in with a password that came in clear, over TLS. It has to be

@@ -3,6 +3,7 @@ package configs_test
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/weirdb/weir/configs"
 )
+
+var update = flag.Bool("update", false, "write the reference page")
 
 func TestEveryFaultIsReportedWithItsLine(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.bad.yml")
@@ -132,4 +135,24 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("configuration %v with error %v", c, err)
 		}
 	})
+}
+
+func TestTheReferencePageListsEveryKey(t *testing.T) {
+	page, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, table, ok := strings.Cut(string(page), "<!-- keys -->\n")
+	if !ok {
+		t.Fatal("the page has no mark for the table")
+	}
+	if want := configs.Reference(); table != want {
+		if *update {
+			if err := os.WriteFile("../docs/configuration.md", []byte(before+"<!-- keys -->\n"+want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		t.Errorf("the table differs from the code; go test ./configs -update writes it")
+	}
 }

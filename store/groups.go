@@ -89,6 +89,11 @@ func (s *Store) removeNamed(ctx context.Context, object Object, name string, rem
 		if err != nil {
 			return err
 		}
+		for _, change := range w.changes {
+			if _, err := w.exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`, w.now.UnixMicro(), change.UserID); err != nil {
+				return err
+			}
+		}
 		w.changed(Change{Kind: removed, Name: name})
 		_, err = w.exec(ctx, remove, name)
 		return err

@@ -126,6 +126,44 @@ func TestUserLifecycle(t *testing.T) {
 	}
 }
 
+func TestUpdatedAtFollowsEveryChange(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	must(t, s.AddGroup(ctx, "analysts"))
+	must(t, s.AddProject(ctx, "sales"))
+	last := addUser(t, s, NewUser{Name: "ana"}).UpdatedAt
+	for _, step := range []struct {
+		name  string
+		do    func() error
+		moves bool
+	}{
+		{"join", func() error { return s.UpdateUser(ctx, "ana", UserUpdate{AddGroups: []string{"analysts"}}) }, true},
+		{"join again", func() error { return s.UpdateUser(ctx, "ana", UserUpdate{AddGroups: []string{"analysts"}}) }, false},
+		{"project", func() error {
+			return s.UpdateUser(ctx, "ana", UserUpdate{ProjectRoles: map[string]string{"sales": ProjectAdmin}})
+		}, true},
+		{"project again", func() error {
+			return s.UpdateUser(ctx, "ana", UserUpdate{ProjectRoles: map[string]string{"sales": ProjectAdmin}})
+		}, false},
+		{"same role", func() error { return s.UpdateUser(ctx, "ana", UserUpdate{GlobalRole: GlobalMember}) }, false},
+		{"role", func() error { return s.UpdateUser(ctx, "ana", UserUpdate{GlobalRole: GlobalOwner}) }, true},
+		{"password", func() error { return s.SetVerifier(ctx, "ana", "v") }, true},
+		{"disable", func() error { return s.DisableUser(ctx, "ana") }, true},
+		{"disable again", func() error { return s.DisableUser(ctx, "ana") }, false},
+		{"enable", func() error { return s.EnableUser(ctx, "ana") }, true},
+		{"group removed", func() error { return s.RemoveGroup(ctx, "analysts") }, true},
+		{"project removed", func() error { return s.RemoveProject(ctx, "sales") }, true},
+		{"somebody else", func() error { _, err := s.AddUser(ctx, NewUser{Name: "bob"}); return err }, false},
+	} {
+		must(t, step.do())
+		user, err := s.LookupUser(ctx, "ana")
+		must(t, err)
+		if user.UpdatedAt.After(last) != step.moves {
+			t.Errorf("%s: updated_at went from %v to %v", step.name, last, user.UpdatedAt)
+		}
+		last = user.UpdatedAt
+	}
+}
+
 func TestNamesAreCaseSensitiveAndNormalised(t *testing.T) {
 	s, ctx := open(t), t.Context()
 	addUser(t, s, NewUser{Name: "Ana"})

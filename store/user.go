@@ -69,7 +69,7 @@ type User struct {
 	Groups       []string          // sorted
 	ProjectRoles map[string]string // project name to role
 	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	UpdatedAt    time.Time // newest change to the user, the password, the groups or the roles
 	DisabledAt   time.Time // zero: enabled
 	LastLoginAt  time.Time // zero: never
 }

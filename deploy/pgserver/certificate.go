@@ -104,3 +104,19 @@ func (s *Server) writeClient(role, certificate, key string) (string, string, err
 	}
 	return certFile, keyFile, nil
 }
+
+// ServerCertificate copies the server's certificate and key into a folder, for
+// a proxy that stands in for it.
+func (s *Server) ServerCertificate(folder string) (certFile, keyFile string, err error) {
+	certFile, keyFile = filepath.Join(folder, "server.crt"), filepath.Join(folder, "server.key")
+	for from, to := range map[string]string{"server.crt": certFile, "server.key": keyFile} {
+		data, err := os.ReadFile(filepath.Join(s.data(), from))
+		if err == nil {
+			err = os.WriteFile(to, data, 0o600)
+		}
+		if err != nil {
+			return "", "", err
+		}
+	}
+	return certFile, keyFile, nil
+}

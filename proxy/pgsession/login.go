@@ -1,0 +1,279 @@
+package pgsession
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/weirdb/weir/auth"
+	"github.com/weirdb/weir/protocol/pgwire"
+	"github.com/weirdb/weir/protocol/pgwire/upstream"
+	"github.com/weirdb/weir/proxy"
+	"github.com/weirdb/weir/proxy/gate"
+)
+
+// maxSASL bounds a message of the authentication exchange.
+const maxSASL = 2048
+
+// login proves who the client is. An unknown datasource takes the same steps.
+func (f *front) login(ctx context.Context) error {
+	ctx, cancel := context.WithDeadline(ctx, f.limit)
+	defer cancel()
+	var err error
+	if f.options.CertificateLogin && f.tls != nil && len(f.tls.VerifiedChains) > 0 {
+		f.identity, err = f.options.Auth.Certificate(ctx, f.tls.VerifiedChains[0], f.user)
+	} else {
+		f.identity, err = f.scram(ctx)
+	}
+	var failure *auth.Failure
+	var own *ended
+	switch {
+	case err == nil:
+		return f.out.Authentication(pgwire.AuthOK, nil)
+	case errors.As(err, &failure):
+		f.options.Gate.Rejected(ctx, f.subject(), string(failure.Reason))
+		e := endWith(proxy.EndLoginFailed, pgwire.StateInvalidPassword, failure.Public, "")
+		e.cause = failure
+		return e
+	case errors.As(err, &own), isWire(err):
+		return err
+	}
+	e := endWith(proxy.EndInternal, pgwire.StateCannotConnectNow, "users cannot be looked up now", "Try again later.")
+	e.cause = err
+	return e
+}
+
+// isWire says that an error comes from the client's connection.
+func isWire(err error) bool {
+	var wire *wireError
+	return errors.As(err, &wire)
+}
+
+// wireError marks an error of the client's connection among those of others.
+type wireError struct{ error }
+
+func (e *wireError) Unwrap() error { return e.error }
+
+// scram runs one SCRAM exchange (PostgreSQL documentation, 55.3.1).
+func (f *front) scram(ctx context.Context) (*auth.Identity, error) {
+	if err := errors.Join(f.out.AuthenticationSASL(f.binding.Mechanisms()...), f.out.Flush()); err != nil {
+		return nil, &wireError{err}
+	}
+	body, err := f.password()
+	if err != nil {
+		return nil, err
+	}
+	initial, err := pgwire.ParseSASLInitial(body)
+	if err != nil {
+		return nil, &wireError{err}
+	}
+	exchange, err := f.options.Auth.BeginSCRAM(ctx, f.user, string(initial.Mechanism), f.binding)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := exchange.First(ctx, initial.Data)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.in.Discard(), f.out.Authentication(pgwire.AuthSASLContinue, reply), f.out.Flush()); err != nil {
+		return nil, &wireError{err}
+	}
+	if body, err = f.password(); err != nil {
+		return nil, err
+	}
+	reply, identity, err := exchange.Final(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.in.Discard(), f.out.Authentication(pgwire.AuthSASLFinal, reply)); err != nil {
+		return nil, &wireError{err}
+	}
+	return identity, nil
+}
+
+// password reads the body of a message of the authentication exchange, valid
+// until the next read.
+func (f *front) password() ([]byte, error) {
+	h, err := f.in.Peek()
+	if err != nil {
+		return nil, &wireError{err}
+	}
+	if h.Type != pgwire.MsgPassword {
+		return nil, protocolViolation("expected SASL response, got message type %d", h.Type)
+	}
+	body, err := f.in.Body(maxSASL)
+	if err != nil {
+		return nil, &wireError{err}
+	}
+	return body, nil
+}
+
+// chooseDatasource finds the datasource by the database name. Only somebody
+// who has logged in learns whether it exists.
+func (f *front) chooseDatasource(context.Context) error {
+	name := f.startup.Database()
+	if f.datasource = f.options.Datasource(name); f.datasource == nil {
+		return endWith(proxy.EndConnectDenied, pgwire.StateInvalidCatalogName,
+			"datasource \""+name+"\" does not exist", "The database name of the connection selects the datasource.")
+	}
+	return nil
+}
+
+// subject is who connects to what, as far as is known.
+func (f *front) subject() gate.Subject {
+	s := gate.Subject{SessionID: f.conn.ID, Address: f.conn.RemoteAddr(), TLS: f.tls != nil}
+	s.Application, _ = f.startup.Get("application_name")
+	if f.identity != nil {
+		s.Identity = *f.identity
+	} else {
+		s.Identity.Name = f.user
+	}
+	if f.datasource != nil {
+		s.Target = f.datasource.Target
+	} else {
+		s.Target.Datasource, s.Target.Engine = f.startup.Database(), "postgresql"
+	}
+	return s
+}
+
+// connect asks the gate, connects to the database and makes the session. The
+// session's owner runs it or closes it.
+func (f *front) connect(ctx context.Context) (*session, error) {
+	params, err := f.upstreamParams()
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(f)
+	subject := f.subject()
+	subject.Type = s.maskType
+	if s.gate, err = f.options.Gate.Connect(ctx, subject); err != nil {
+		return nil, denied(err)
+	}
+	// From here on the gate wants to hear of the end.
+	if err := s.dial(ctx, params); err != nil {
+		s.gate.Close(err.reason.String())
+		return nil, err
+	}
+	login := proxy.Login{ID: f.conn.ID, UserID: f.identity.ID, User: f.identity.Name,
+		Datasource: f.datasource.Target.Datasource, Client: addrPort(f.conn.RemoteAddr()), TLS: f.tls != nil, Since: time.Now()}
+	if err := f.conn.Server.Register(login, s); err != nil {
+		_ = s.up.Close()
+		s.gate.Close(proxy.EndLimitUser.String())
+		e := endWith(proxy.EndLimitUser, pgwire.StateTooManyConnections, err.Error(), "Close other connections first.")
+		return nil, e
+	}
+	return s, nil
+}
+
+// denied is the end of a connection that the gate refuses.
+func denied(err error) *ended {
+	var d *gate.Denial
+	if !errors.As(err, &d) {
+		return end(proxy.EndInternal, err)
+	}
+	return &ended{reason: proxy.EndConnectDenied, cause: err, notice: &pgwire.Notice{
+		Severity: pgwire.SeverityFatal, Code: d.SQLState, Message: d.Message, Detail: d.Detail, Hint: d.Hint}}
+}
+
+// readOnlyOption goes behind the client's own options, where the last one wins.
+const readOnlyOption = "-c default_transaction_read_only=on"
+
+// upstreamParams are the client's startup parameters that go on to the server.
+func (f *front) upstreamParams() ([]pgwire.Param, error) {
+	readOnly := f.datasource.Target.ReadOnly
+	var params []pgwire.Param
+	options := ""
+	for _, p := range f.startup.Params {
+		name := strings.ToLower(strings.ReplaceAll(p.Name, "-", "_"))
+		switch name {
+		case "user", "database", "replication":
+			continue
+		case "options":
+			options = p.Value
+			continue
+		}
+		if readOnly && strings.Contains(name, "transaction_read_only") {
+			return nil, endWith(proxy.EndStartupRefused, pgwire.StateInsufficientPrivilege,
+				"parameter \""+p.Name+"\" cannot be set: the datasource is read-only", "Leave it out.")
+		}
+		params = append(params, p)
+	}
+	if readOnly {
+		if strings.Contains(strings.ToLower(strings.ReplaceAll(options, "-", "_")), "transaction_read_only") {
+			return nil, endWith(proxy.EndStartupRefused, pgwire.StateInsufficientPrivilege,
+				"options cannot set whether transactions are read-only: the datasource is read-only", "Leave it out.")
+		}
+		options = strings.TrimLeft(options+" "+readOnlyOption, " ")
+	}
+	if options != "" {
+		params = append(params, pgwire.Param{Name: "options", Value: options})
+	}
+	return params, nil
+}
+
+// dial connects to the database. What the client hears of a failure names no
+// address.
+func (s *session) dial(ctx context.Context, params []pgwire.Param) *ended {
+	cfg := s.datasource.Upstream
+	cfg.Params = params
+	cfg.Reader = pgwire.ReaderOptions{Buffers: s.options.Buffers, Stall: s.options.Stall}
+	cfg.Writer = pgwire.WriterOptions{Buffers: s.options.Buffers}
+	ctx, cancel := context.WithDeadline(ctx, s.startupLimit)
+	defer cancel()
+	up, err := upstream.Dial(ctx, cfg)
+	if err == nil {
+		s.up = up
+		return nil
+	}
+	var server *upstream.ServerError
+	var login *upstream.AuthError
+	switch {
+	case errors.As(err, &server):
+		e := end(proxy.EndUpstreamRefused, err)
+		if clientsFault(server.Notice.Code) {
+			e.notice.Code, e.notice.Message, e.notice.Hint = server.Notice.Code, server.Notice.Message, server.Notice.Hint
+		}
+		return e
+	case errors.As(err, &login):
+		return end(proxy.EndUpstreamRefused, err)
+	}
+	return end(proxy.EndUpstreamUnreachable, err)
+}
+
+// clientsFault says that the server refused a startup parameter that is the
+// client's own, such as an unknown setting; those texts name no secret.
+func clientsFault(state string) bool {
+	return state == pgwire.StateInvalidParameterValue || state == "42704" || state == "55P02" || state == "42601"
+}
+
+// welcome tells the client that the session is ready.
+func (s *session) welcome() error {
+	for name, value := range s.up.Params {
+		if err := s.out.ParameterStatus(name, value); err != nil {
+			return err
+		}
+	}
+	for i := range s.up.Notices {
+		if err := s.out.Notice(&s.up.Notices[i]); err != nil {
+			return err
+		}
+	}
+	if err := s.out.BackendKeyData(s.key.PID, s.key.Secret); err != nil {
+		return err
+	}
+	if err := s.out.ReadyForQuery(pgwire.TxIdle); err != nil {
+		return err
+	}
+	return s.out.Flush()
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if a == nil {
+		return netip.AddrPort{}
+	}
+	ap, _ := netip.ParseAddrPort(a.String()) // zero for other networks
+	return ap
+}

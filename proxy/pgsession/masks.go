@@ -122,7 +122,7 @@ func catalogType(c *pgsql.Catalog, oid uint32, modifier int32, depth int) maskin
 		t.Kind, t.Elem = masking.KindArray, &elem
 	case ct.Kind == 'e':
 		t.Kind, t.Labels = masking.KindEnum, slices.Clone(ct.Labels)
-	case ct.Kind == 'd' && len(ct.Checks) == 0:
+	case ct.Kind == 'd': // rows carry the base type; nobody checks them against the domain
 		return catalogType(c, ct.Base, ct.BaseTypmod, depth+1)
 	case ct.Kind == 'c':
 		t.Kind = masking.KindComposite
@@ -213,4 +213,9 @@ func (m *maskedResult) maskCopyRow(dst []byte) ([]byte, error) {
 		}
 	}
 	return m.copy.AppendRest(dst), nil
+}
+
+// TypeOf gives the types of a catalog to the mask functions.
+func TypeOf(c *pgsql.Catalog) func(oid uint32) masking.Type {
+	return func(oid uint32) masking.Type { return catalogType(c, oid, -1, 0) }
 }

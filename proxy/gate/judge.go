@@ -118,3 +118,15 @@ func (s *Session) enforce(stmt Statement, decision *policy.Decision, t *Ticket) 
 	}
 	return nil
 }
+
+// Examine opens a session that records nothing and connects nobody, for Explain.
+func (g *Gate) Examine(s Subject) *Session { return g.session(s) }
+
+// Explain decides a statement as Judge does, and records nothing. The input is
+// what policy was asked; the denial is nil where Judge would give the ticket.
+func (s *Session) Explain(ctx context.Context, stmt Statement) (*policy.Input, *Ticket, *Denial) {
+	v, denial := s.decide(ctx, stmt)
+	in := s.input(policy.PhaseStatement)
+	in.Statement = s.statementInput(stmt)
+	return in, &v.ticket, denial
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/weirdb/weir/audit"
+	"github.com/weirdb/weir/auth"
+	"github.com/weirdb/weir/configs"
+	"github.com/weirdb/weir/control"
+	"github.com/weirdb/weir/policy"
+	"github.com/weirdb/weir/proxy"
+	"github.com/weirdb/weir/proxy/gate"
+	"github.com/weirdb/weir/proxy/pgsession"
+	"github.com/weirdb/weir/query/pgsql"
+	"github.com/weirdb/weir/secrets"
+	"github.com/weirdb/weir/store"
+)
+
+// daemon is a running weir: everything that serve starts, and reload and
+// close reach.
+type daemon struct {
+	path     string // of the configuration, empty if there is no file
+	config   *configs.Config
+	log      *slog.Logger
+	resolver *secrets.Resolver
+	registry *prometheus.Registry
+
+	store     *store.Store
+	journal   *audit.Journal
+	engine    *policy.Engine
+	server    *proxy.Server
+	admin     *control.Server
+	sources   []*source
+	listeners []*proxy.Listener
+
+	stopWatch context.CancelFunc
+	wg        sync.WaitGroup // accept loops and the watch of the store
+	failed    chan error     // the first accept loop that ended by itself
+}
+
+// start starts everything that the configuration names. What it started is
+// closed again when it fails.
+func start(ctx context.Context, path string, config *configs.Config, log *slog.Logger) (*daemon, error) {
+	r := &daemon{path: path, config: config, log: log, resolver: secrets.NewResolver(),
+		registry: prometheus.NewRegistry(), failed: make(chan error, 1)}
+	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, step := range []func(context.Context) error{r.openState, r.openPolicy, r.openSources, r.listen, r.openAdmin} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, r.close(ctx))
+		}
+	}
+	r.watchUsers()
+	return r, nil
+}
+
+// openState opens the journal first: whatever changes the store is recorded.
+func (r *daemon) openState(ctx context.Context) error {
+	// The store makes the state folder, with mode 0700.
+	users, err := openStore(ctx, r.config, nil)
+	if err != nil {
+		return err
+	}
+	r.store = users
+	r.journal, err = openJournal(ctx, r.config, r.resolver, audit.NewMetrics(r.registry), r.log)
+	return err
+}
+
+func (r *daemon) openPolicy(ctx context.Context) error {
+	failures := prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_policy_reload_failures_total",
+		Help: "Policies that could not be loaded; the one before stays in force."})
+	loaded := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_policy_loaded_timestamp_seconds",
+		Help: "Unix time at which the policy in force was loaded."})
+	broken := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_policy_broken",
+		Help: "1 while the newest policy could not be loaded and an older one is in force."})
+	r.registry.MustRegister(failures, loaded, broken)
+	engine, err := openPolicy(ctx, r.config, r.log, func(p policy.Reloaded) { // called by the engine, one at a time
+		e := &audit.Event{Kind: audit.KindPolicyChange, Action: "load", Object: "policy", After: p.Revision}
+		if p.Err != nil {
+			failures.Inc()
+			broken.Set(1)
+			e.Action, e.Message = "load_failed", p.Err.Error()
+		} else {
+			broken.Set(0)
+			loaded.SetToCurrentTime()
+		}
+		r.record(e)
+	})
+	if err != nil {
+		return err
+	}
+	r.engine = engine
+	loaded.SetToCurrentTime()
+	r.record(&audit.Event{Kind: audit.KindPolicyChange, Action: "load", Object: "policy", After: engine.Revision(), Message: engine.Status().Source})
+	return nil
+}
+
+// record keeps an event of weir's own. Nothing waits on it but the log.
+func (r *daemon) record(e *audit.Event) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := r.journal.Append(ctx, e); err != nil {
+		r.log.Error("event is not recorded", "kind", string(e.Kind), "error", err)
+	}
+}
+
+// source is a datasource with what weir knows of it.
+type source struct {
+	name     string
+	session  *pgsession.Datasource
+	catalogs *pgsql.Manager
+}
+
+func (r *daemon) openSources(ctx context.Context) error {
+	for i := range r.config.Datasources {
+		d := &r.config.Datasources[i]
+		up, err := upstreamConfig(ctx, d, r.resolver)
+		if err != nil {
+			return fmt.Errorf("datasource %s: %w", d.Name, err)
+		}
+		m := pgsql.NewManager(pgsql.ManagerOptions{Interval: d.CatalogInterval, Logger: r.log.With("datasource", d.Name),
+			Connect: func(ctx context.Context) (*pgx.Conn, error) { return connectCatalog(ctx, d, r.resolver) }})
+		r.sources = append(r.sources, &source{name: d.Name, catalogs: m, session: &pgsession.Datasource{
+			Upstream: up, Catalogs: m, Analyzer: pgsql.NewAnalyzer(pgsql.Options{SafeFunctions: d.SafeFunctions}),
+			Target: gate.Target{Project: d.Project, Datasource: d.Name, Engine: d.Engine, Environment: d.Environment, Database: up.Database, ReadOnly: d.ReadOnly}}})
+	}
+	return nil
+}
+
+func (r *daemon) datasource(name string) *pgsession.Datasource {
+	for _, s := range r.sources {
+		if s.name == name {
+			return s.session
+		}
+	}
+	return nil
+}
+
+func (r *daemon) listen(ctx context.Context) error {
+	handler, err := r.handler(ctx)
+	if err != nil {
+		return err
+	}
+	l := r.config.Limits
+	r.server = proxy.New(proxy.Options{MaxConnections: l.Connections, MaxPerUser: l.ConnectionsPerUser,
+		Metrics: proxy.NewMetrics(r.registry), Logger: r.log})
+	var lc net.ListenConfig
+	for i := range r.config.Listeners {
+		c := &r.config.Listeners[i]
+		certificates, err := listenerCertificates(ctx, c, r.config, r.resolver)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", c.Address, err)
+		}
+		socket, err := lc.Listen(ctx, "tcp", c.Address)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", c.Address, err)
+		}
+		r.listeners = append(r.listeners, &proxy.Listener{Name: c.Address, Net: socket, Handler: handler, TLS: certificates, Plaintext: c.TLS.Plaintext})
+	}
+	for _, l := range r.listeners {
+		r.wg.Add(1)
+		go func() { // ends by the server's Shutdown
+			defer r.wg.Done()
+			if err := r.server.Serve(l); !errors.Is(err, proxy.ErrStopped) {
+				select {
+				case r.failed <- err:
+				default:
+				}
+			}
+		}()
+		r.log.Info("listening", "address", l.Net.Addr().String(), "tls", l.TLS != nil)
+	}
+	return nil
+}
+
+// handler wires the session's needs.
+func (r *daemon) handler(ctx context.Context) (*pgsession.Handler, error) {
+	secret, err := r.store.MockSecret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := auth.NewCertificateRule(auth.CertificateField(r.config.Auth.CertificateUser), "", "")
+	if err != nil {
+		return nil, err
+	}
+	authenticator, err := auth.New(r.store, secret, auth.Options{Certificates: []auth.CertificateRule{rule}, Observe: r.observeLogin})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := maskingKeys(ctx, r.config, r.resolver)
+	if err != nil {
+		return nil, err
+	}
+	g := gate.New(gate.Options{Policy: r.engine, Journal: r.journal, Metrics: gate.NewMetrics(r.registry), Logger: r.log})
+	l := r.config.Limits
+	return pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Gate: pgsession.FromGate(g), Datasource: r.datasource,
+		MaskKeys: keys, Logger: r.log, StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
+		Stall: l.Stall, WriteStall: l.Stall, MaxMessage: int(l.Message)}), nil
+}
+
+func (r *daemon) observeLogin(ctx context.Context, a auth.Attempt) {
+	if a.Identity == nil {
+		return
+	}
+	if err := r.store.RecordLogin(ctx, a.Identity.ID, a.Identity.Authenticated); err != nil {
+		r.log.Warn("last login is not stored", "error", err)
+	}
+}
+
+func (r *daemon) openAdmin(ctx context.Context) error {
+	if r.config.Admin.Address == "off" {
+		return nil
+	}
+	checks := []control.Check{
+		{Name: "journal", Ready: func(context.Context) error { return r.journal.Healthy() }},
+		{Name: "policy", Ready: func(context.Context) error {
+			if s := r.engine.Status(); s.LastError != "" {
+				return errors.New("the newest policy could not be loaded; an older one is in force")
+			}
+			return nil
+		}},
+	}
+	for _, s := range r.sources {
+		checks = append(checks, control.Check{Name: "datasource " + s.name, Ready: func(ctx context.Context) error {
+			if _, err := s.catalogs.Current(ctx); err != nil {
+				return errors.New("the database's catalog cannot be read")
+			}
+			return nil
+		}})
+	}
+	admin, err := control.Start(ctx, control.Options{Address: r.config.Admin.Address, Metrics: r.registry, Checks: checks, Logger: r.log})
+	r.admin = admin
+	return err
+}
+
+// close drains and stops everything, in the reverse of the order of start.
+func (r *daemon) close(ctx context.Context) error {
+	var errs []error
+	if r.server != nil {
+		if err := r.server.Shutdown(ctx); err != nil {
+			r.log.Warn("sessions were cut off", "error", err)
+		}
+	} else {
+		for _, l := range r.listeners {
+			errs = append(errs, l.Net.Close())
+		}
+	}
+	if r.stopWatch != nil {
+		r.stopWatch()
+	}
+	r.wg.Wait()
+	if r.admin != nil {
+		errs = append(errs, r.admin.Close(ctx))
+	}
+	for _, s := range r.sources {
+		s.catalogs.Close()
+	}
+	if r.engine != nil {
+		errs = append(errs, r.engine.Close())
+	}
+	if r.journal != nil {
+		errs = append(errs, r.journal.Close())
+	}
+	if r.store != nil {
+		errs = append(errs, r.store.Close())
+	}
+	return errors.Join(errs...)
+}

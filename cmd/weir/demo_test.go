@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// weir runs a command as the shell would and returns what it printed.
+func runWeir(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&out)
+	err := root.ExecuteContext(ctx)
+	return out.String(), err
+}
+
+func TestLiveDemoCheck(t *testing.T) {
+	for _, major := range []int{15, 18} {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			out, err := runWeir(t, "demo", "--check", "--postgres", fmt.Sprint(major))
+			if err != nil || strings.Contains(out, "FAIL") || strings.Count(out, "  ok  ") != len(showcase) {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	commands := newRoot().Commands()
+	for len(commands) > 0 {
+		c := commands[0]
+		commands = append(commands[1:], c.Commands()...)
+		if c.Runnable() && c.Example == "" {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		if c.Short == "" {
+			t.Errorf("%s says not what it does", c.CommandPath())
+		}
+	}
+}
+
+func TestWrongUsage(t *testing.T) {
+	for _, args := range [][]string{{"serve", "--confg", "x"}, {"check", "--output", "xml"}, {"audit", "search", "--from", "yesterday", "--dir", t.TempDir()}} {
+		out, err := runWeir(t, args...)
+		if err != exitError(2) || !strings.Contains(out, "weir") {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+}

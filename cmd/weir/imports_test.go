@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/weirdb/weir/"
+
+// layers is the order of ARCHITECTURE.md: a package imports only what stands
+// below it. Packages of one line do not import each other.
+var layers = [][]string{
+	{"cmd/weir", "bench", "bench/regress", "proxy/e2e"},
+	{"configs", "control"},
+	{"proxy/pgsession"},
+	{"proxy"},
+	{"proxy/gate"},
+	{"policy", "masking", "auth", "audit", "secrets"},
+	{"store"},
+	{"query/pgsql"},
+	{"query"},
+	{"protocol/pgwire/upstream"},
+	{"protocol/pgwire"},
+	{"deploy", "deploy/pgserver"},
+}
+
+// keepsOut lists what a package must not reach, however indirectly.
+var keepsOut = map[string][]string{
+	"protocol/pgwire":          {module + "query", module + "proxy", module + "policy", module + "auth"},
+	"protocol/pgwire/upstream": {module + "query", module + "proxy", module + "policy", module + "auth"},
+	"query/pgsql":              {module + "protocol", module + "policy", module + "proxy"},
+	"policy":                   {module + "protocol", module + "proxy", module + "query/"},
+	"masking":                  {module},
+	"audit":                    {module},
+	"secrets":                  {module},
+	"store":                    {module + "protocol", module + "proxy", module + "query"},
+	"auth":                     {module + "protocol", module + "proxy", module + "query"},
+	"proxy":                    {module + "query", module + "policy", "github.com/pganalyze/pg_query_go"},
+	"proxy/gate":               {module + "protocol", module + "query/"},
+	"proxy/pgsession":          {"github.com/prometheus/client_golang/prometheus/promhttp"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "../../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := map[string]int{}
+	for i, layer := range layers {
+		for _, p := range layer {
+			level[module+p] = i
+		}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(out))
+	seen := 0
+	for {
+		var p goPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		own, ok := level[p.ImportPath]
+		if !ok {
+			t.Errorf("%s has no layer; give it one here and in ARCHITECTURE.md", p.ImportPath)
+			continue
+		}
+		seen++
+		for _, imported := range p.Imports {
+			if below, ok := level[imported]; ok && below <= own {
+				t.Errorf("%s imports %s, which does not stand below it", p.ImportPath, imported)
+			}
+		}
+		for _, forbidden := range keepsOut[strings.TrimPrefix(p.ImportPath, module)] {
+			if i := slices.IndexFunc(p.Deps, func(d string) bool { return strings.HasPrefix(d, forbidden) }); i >= 0 {
+				t.Errorf("%s reaches %s", p.ImportPath, p.Deps[i])
+			}
+		}
+	}
+	if seen < 15 {
+		t.Errorf("only %d packages were looked at", seen)
+	}
+}

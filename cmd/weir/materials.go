@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/weirdb/weir/audit"
+	"github.com/weirdb/weir/configs"
+	"github.com/weirdb/weir/masking"
+	"github.com/weirdb/weir/policy"
+	"github.com/weirdb/weir/protocol/pgwire/upstream"
+	"github.com/weirdb/weir/proxy"
+	"github.com/weirdb/weir/secrets"
+	"github.com/weirdb/weir/store"
+)
+
+// This file turns sections of the configuration into the options of packages.
+
+func openPolicy(ctx context.Context, c *configs.Config, log *slog.Logger, onReload func(policy.Reloaded)) (*policy.Engine, error) {
+	p := c.Policy
+	o := policy.Options{Folder: p.Folder, Deadline: p.Deadline, Logger: log, OnReload: onReload,
+		ValidateMask: func(function string, args map[string]any) error {
+			return masking.Validate(masking.Spec{Function: function, Args: args})
+		}}
+	if b := p.Bundle; b.Location != "" {
+		o.PollInterval = b.Interval
+		o.Bundle = &policy.Bundle{Location: b.Location, AllowUnsigned: b.Unsigned}
+		if b.PublicKey != "" {
+			key, err := os.ReadFile(b.PublicKey)
+			if err != nil {
+				return nil, fmt.Errorf("read the bundle's public key: %w", err)
+			}
+			o.Bundle.Keys = map[string]policy.Key{"bundle": {PEM: string(key), Algorithm: b.Algorithm}}
+			o.Bundle.KeyID = "bundle"
+		}
+		if !b.Authorization.IsZero() {
+			value, err := secrets.NewResolver().Resolve(ctx, b.Authorization)
+			if err != nil {
+				return nil, err
+			}
+			o.Bundle.Header = http.Header{"Authorization": {value.Reveal()}}
+		}
+	}
+	return policy.Open(ctx, o)
+}
+
+func journalFolder(c *configs.Config) string {
+	if c.Audit.Folder != "" {
+		return c.Audit.Folder
+	}
+	return filepath.Join(c.State, "audit")
+}
+
+func openJournal(ctx context.Context, c *configs.Config, resolver *secrets.Resolver, metrics *audit.Metrics, log *slog.Logger) (*audit.Journal, error) {
+	a := c.Audit
+	o := audit.Options{Dir: journalFolder(c), Durability: audit.Durability(a.Durability), SegmentBytes: int64(a.SegmentSize), SegmentAge: a.SegmentAge,
+		RetainAge: a.KeepFor, CheckpointInterval: a.Checkpoint, KeyFile: filepath.Join(c.State, "journal-signing.key"), Metrics: metrics,
+		OnState: func(err error) {
+			if err != nil {
+				log.Error("the audit journal cannot be written; statements stop", "error", err)
+				return
+			}
+			log.Info("the audit journal is written again")
+		}}
+	if !a.SigningKey.IsZero() {
+		key, err := signingKey(ctx, a.SigningKey, resolver)
+		if err != nil {
+			return nil, err
+		}
+		o.SigningKey = key
+	}
+	if a.Stdout {
+		o.Sinks = []audit.NamedSink{{Name: "stdout", Sink: audit.NewWriterSink(os.Stdout)}}
+	}
+	return audit.Open(ctx, o)
+}
+
+func signingKey(ctx context.Context, ref secrets.Ref, resolver *secrets.Resolver) (ed25519.PrivateKey, error) {
+	value, err := resolver.Resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode([]byte(value.Reveal()))
+	if block == nil {
+		return nil, fmt.Errorf("audit.signing_key %s is not PEM", ref)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, ok := parsed.(ed25519.PrivateKey)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("audit.signing_key %s is not an Ed25519 key in PKCS #8", ref)
+	}
+	return key, nil
+}
+
+func openStore(ctx context.Context, c *configs.Config, record func(context.Context, store.Change) error) (*store.Store, error) {
+	return store.Open(ctx, filepath.Join(c.State, "weir.db"), store.Options{Record: record})
+}
+
+// maskingKeys reads the configured secret, or makes one that stays in the state folder.
+func maskingKeys(ctx context.Context, c *configs.Config, resolver *secrets.Resolver) (*masking.Keys, error) {
+	ref := c.Masking.Key
+	if ref.IsZero() {
+		path := filepath.Join(c.State, "masking.key")
+		if err := generateSecret(path); err != nil {
+			return nil, fmt.Errorf("make the masking key: %w", err)
+		}
+		var err error
+		if ref, err = secrets.ParseRef("${file:" + path + "}"); err != nil {
+			return nil, err
+		}
+	}
+	value, err := resolver.Resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	text := strings.TrimSpace(value.Reveal())
+	secret, err := hex.DecodeString(text)
+	if err != nil {
+		secret, err = base64.StdEncoding.DecodeString(text)
+	}
+	if err != nil || len(secret) != masking.SecretSize {
+		return nil, fmt.Errorf("masking.key %s is not %d bytes in hex or base64", ref, masking.SecretSize)
+	}
+	return masking.NewKeys(secret)
+}
+
+func generateSecret(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	secret := make([]byte, masking.SecretSize)
+	_, _ = rand.Read(secret) // never fails
+	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
+	return errors.Join(err, f.Close())
+}
+
+// listenerTLS is the TLS configuration of a listener, nil where it has none.
+func listenerTLS(ctx context.Context, l *configs.Listener, c *configs.Config, resolver *secrets.Resolver) (*tls.Config, error) {
+	t := l.TLS
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	switch {
+	case t.SelfSigned:
+		certificate, err := selfSigned(c.State)
+		if err != nil {
+			return nil, fmt.Errorf("make a self-signed certificate: %w", err)
+		}
+		out.Certificates = []tls.Certificate{certificate}
+	case t.Certificate != "":
+		certificate, err := loadCertificate(ctx, t.Certificate, t.Key, resolver)
+		if err != nil {
+			return nil, err
+		}
+		out.Certificates = []tls.Certificate{certificate}
+	default:
+		return nil, nil
+	}
+	if t.ClientCA != "" {
+		pool, err := upstream.LoadCA(t.ClientCA)
+		if err != nil {
+			return nil, err
+		}
+		out.ClientCAs, out.ClientAuth = pool, tls.VerifyClientCertIfGiven
+	}
+	return out, nil
+}
+
+func loadCertificate(ctx context.Context, file string, key secrets.Ref, resolver *secrets.Resolver) (tls.Certificate, error) {
+	chain, err := os.ReadFile(file)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("read certificate: %w", err)
+	}
+	value, err := resolver.Resolve(ctx, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	certificate, err := tls.X509KeyPair(chain, []byte(value.Reveal()))
+	if err != nil {
+		return certificate, fmt.Errorf("certificate %s with key %s: %w", file, key, err)
+	}
+	return certificate, nil
+}
+
+// listenerCertificates checks and holds a listener's TLS, nil where it has none.
+func listenerCertificates(ctx context.Context, l *configs.Listener, c *configs.Config, resolver *secrets.Resolver) (*proxy.Certificates, error) {
+	config, err := listenerTLS(ctx, l, c, resolver)
+	if err != nil || config == nil {
+		return nil, err
+	}
+	return proxy.NewCertificates(config)
+}
+
+// upstreamConfig says how to reach a datasource. Password and certificate are
+// read anew, so that a rotated one is found.
+func upstreamConfig(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver) (upstream.Config, error) {
+	c := upstream.Config{Network: "tcp", Address: d.Address, ConnectTimeout: d.ConnectTimeout, TLS: upstream.Mode(d.TLS.Mode),
+		ServerName: d.TLS.ServerName, User: d.User, Database: d.Database}
+	if c.Database == "" {
+		c.Database = d.Name
+	}
+	if i := strings.LastIndexByte(d.Address, ':'); strings.HasPrefix(d.Address, "/") && i > 0 {
+		c.Network, c.Address = "unix", d.Address[:i]+"/.s.PGSQL."+d.Address[i+1:]
+		c.TLS = upstream.Disable
+	}
+	if !d.Password.IsZero() {
+		value, err := resolver.Resolve(ctx, d.Password)
+		if err != nil {
+			return c, err
+		}
+		c.Password = value.Reveal()
+	}
+	if d.TLS.CA != "" {
+		pool, err := upstream.LoadCA(d.TLS.CA)
+		if err != nil {
+			return c, err
+		}
+		c.RootCAs = pool
+	}
+	if d.TLS.Certificate != "" {
+		certificate, err := loadCertificate(ctx, d.TLS.Certificate, d.TLS.Key, resolver)
+		if err != nil {
+			return c, err
+		}
+		c.Certificate = func() (*tls.Certificate, error) { return &certificate, nil }
+	}
+	return c, nil
+}

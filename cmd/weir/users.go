@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weirdb/weir/audit"
+	"github.com/weirdb/weir/proxy"
+	"github.com/weirdb/weir/store"
+)
+
+// watchUsers follows changes of users, whichever process makes them: it
+// records each, and ends the sessions of whoever changed, within a second.
+func (r *daemon) watchUsers() {
+	ctx, stop := context.WithCancel(context.Background())
+	r.stopWatch = stop
+	r.wg.Add(1)
+	go func() { // ends by stopWatch
+		defer r.wg.Done()
+		for ctx.Err() == nil {
+			r.recheck(ctx)
+			err := r.store.Watch(ctx, r.recorded(), func(c store.Change) {
+				r.recordChange(c)
+				r.userChanged(ctx, c)
+			})
+			if ctx.Err() == nil {
+				r.log.Warn("changes of users are not seen; trying again", "error", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+				}
+			}
+		}
+	}()
+}
+
+// recordedFile holds the number of the newest change that is in the journal.
+// Commands change users without the journal, which belongs to this process.
+func (r *daemon) recordedFile() string { return filepath.Join(r.config.State, "recorded-changes") }
+
+func (r *daemon) recorded() int64 {
+	text, err := os.ReadFile(r.recordedFile())
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0 // recorded once more rather than never
+	}
+	return n
+}
+
+func (r *daemon) recordChange(c store.Change) {
+	r.record(&audit.Event{Kind: audit.KindAdministration, Time: c.At, Action: changeAction(c.Kind), Object: changeObject(c),
+		After: strings.TrimSpace(c.Name + " " + c.Role), Message: string(c.Kind)})
+	if err := os.WriteFile(r.recordedFile(), []byte(strconv.FormatInt(c.Revision, 10)+"\n"), 0o600); err != nil {
+		r.log.Warn("the number of the newest recorded change is not kept", "error", err)
+	}
+}
+
+func changeAction(k store.Kind) string {
+	switch k {
+	case store.KindUserAdded, store.KindGroupAdded, store.KindProjectAdded:
+		return "create"
+	case store.KindUserRemoved, store.KindGroupRemoved, store.KindProjectRemoved:
+		return "delete"
+	case store.KindUserEnabled:
+		return "enable"
+	case store.KindUserDisabled:
+		return "disable"
+	case store.KindPasswordChanged:
+		return "password_change"
+	case store.KindRoleSet, store.KindGroupJoined, store.KindProjectRoleSet:
+		return "attach_policy"
+	case store.KindGroupLeft, store.KindProjectRoleGone:
+		return "detach_policy"
+	}
+	return string(k)
+}
+
+func changeObject(c store.Change) string {
+	switch {
+	case c.UserName != "":
+		return "user " + c.UserName
+	case c.Kind == store.KindGroupAdded || c.Kind == store.KindGroupRemoved:
+		return "group " + c.Name
+	case c.Kind == store.KindProjectAdded || c.Kind == store.KindProjectRemoved:
+		return "project " + c.Name
+	}
+	return "users"
+}
+
+// userChanged ends the sessions that a change concerns: what a session may do
+// was settled at its login.
+func (r *daemon) userChanged(ctx context.Context, c store.Change) {
+	if c.Kind == store.KindResync || c.Kind == store.KindGroupRemoved || c.Kind == store.KindProjectRemoved {
+		r.recheck(ctx)
+		return
+	}
+	if c.UserID == "" || c.Kind == store.KindUserAdded {
+		return
+	}
+	for _, l := range r.server.Sessions() {
+		if l.UserID == c.UserID && l.Since.Before(c.At) {
+			r.log.Info("session of a changed user ends", "session", l.ID, "change", string(c.Kind))
+			r.server.EndSession(l.ID, proxy.EndUserDisabled)
+		}
+	}
+}
+
+// recheck ends the sessions of users who are gone, disabled, or have changed
+// since they logged in. While the store cannot be read, sessions go on.
+func (r *daemon) recheck(ctx context.Context) {
+	for _, l := range r.server.Sessions() {
+		u, err := r.store.LookupUser(ctx, l.User)
+		var missing *store.NotFound
+		if errors.As(err, &missing) || err == nil && (u.ID != l.UserID || u.Disabled() || u.UpdatedAt.After(l.Since)) {
+			r.server.EndSession(l.ID, proxy.EndUserDisabled)
+		}
+	}
+}

@@ -202,7 +202,7 @@ func (r *daemon) handler(ctx context.Context) (*pgsession.Handler, error) {
 	}
 	g := gate.New(gate.Options{Policy: r.engine, Journal: r.journal, Metrics: gate.NewMetrics(r.registry), Logger: r.log})
 	l := r.config.Limits
-	return pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Gate: pgsession.FromGate(g), Datasource: r.datasource,
+	return pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Recheck: r.stillValid, Gate: pgsession.FromGate(g), Datasource: r.datasource,
 		MaskKeys: keys, Logger: r.log, StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
 		Stall: l.Stall, WriteStall: l.Stall, MaxMessage: int(l.Message)}), nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirdb/weir/audit"
+	"github.com/weirdb/weir/auth"
 	"github.com/weirdb/weir/proxy"
 	"github.com/weirdb/weir/store"
 )
@@ -123,4 +124,17 @@ func (r *daemon) recheck(ctx context.Context) {
 			r.server.EndSession(l.ID, proxy.EndUserDisabled)
 		}
 	}
+}
+
+// stillValid says why a login that was just proven is void: the user changed
+// in the meantime, when the session was not there to be ended.
+func (r *daemon) stillValid(ctx context.Context, id *auth.Identity) error {
+	u, err := r.store.LookupUser(ctx, id.Name)
+	if err != nil {
+		return err
+	}
+	if u.ID != id.ID || u.Disabled() || u.UpdatedAt.After(id.Authenticated) {
+		return errors.New("the user has changed since the login")
+	}
+	return nil
 }

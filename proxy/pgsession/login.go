@@ -23,11 +23,7 @@ func (f *front) login(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, f.limit)
 	defer cancel()
 	var err error
-	if f.options.CertificateLogin && f.tls != nil && len(f.tls.VerifiedChains) > 0 {
-		f.identity, err = f.options.Auth.Certificate(ctx, f.tls.VerifiedChains[0], f.user)
-	} else {
-		f.identity, err = f.scram(ctx)
-	}
+	f.identity, err = f.prove(ctx)
 	var failure *auth.Failure
 	var own *ended
 	switch {
@@ -44,6 +40,19 @@ func (f *front) login(ctx context.Context) error {
 	e := endWith(proxy.EndInternal, pgwire.StateCannotConnectNow, "users cannot be looked up now", "Try again later.")
 	e.cause = err
 	return e
+}
+
+// prove logs in by a certificate that names the user, and by password
+// otherwise: clients show whatever certificate lies in their home folder.
+func (f *front) prove(ctx context.Context) (*auth.Identity, error) {
+	if f.options.CertificateLogin && f.tls != nil && len(f.tls.VerifiedChains) > 0 {
+		identity, err := f.options.Auth.Certificate(ctx, f.tls.VerifiedChains[0], f.user)
+		var failure *auth.Failure
+		if !errors.As(err, &failure) {
+			return identity, err
+		}
+	}
+	return f.scram(ctx)
 }
 
 // isWire says that an error comes from the client's connection.
@@ -164,6 +173,12 @@ func (f *front) connect(ctx context.Context) (*session, error) {
 		s.gate.Close(proxy.EndLimitUser.String())
 		e := endWith(proxy.EndLimitUser, pgwire.StateTooManyConnections, err.Error(), "Close other connections first.")
 		return nil, e
+	}
+	// Whoever was disabled since the proof was not in the registry to be ended.
+	if f.options.Recheck != nil {
+		if err := f.options.Recheck(ctx, f.identity); err != nil {
+			s.End(proxy.EndUserDisabled)
+		}
 	}
 	return s, nil
 }

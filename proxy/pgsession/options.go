@@ -76,7 +76,10 @@ type Options struct {
 	// CertificateLogin logs clients in by a certificate that TLS has verified,
 	// if they show one, instead of by a password.
 	CertificateLogin bool
-	Gate             Gate
+	// Recheck says why somebody who has just logged in may not after all; nil
+	// asks nobody.
+	Recheck func(ctx context.Context, id *auth.Identity) error
+	Gate    Gate
 	// Datasource finds a datasource by name, nil if there is none.
 	Datasource func(name string) *Datasource
 	MaskKeys   *masking.Keys

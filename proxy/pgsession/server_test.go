@@ -28,6 +28,7 @@ import (
 	"github.com/weirdb/weir/proxy/pgsession"
 	"github.com/weirdb/weir/query/pgsql"
 	"github.com/weirdb/weir/store"
+	"go.uber.org/goleak"
 )
 
 // database is the PostgreSQL server that the tests of this package share.
@@ -53,6 +54,10 @@ func TestMain(m *testing.M) {
 		code = m.Run()
 	}
 	s.Stop()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 
@@ -130,6 +135,7 @@ type setup struct {
 	proxy    proxy.Options
 	readOnly bool
 	noTLS    bool
+	tlsOnly  bool
 	address  string // of the database, another than the real one
 }
 
@@ -192,7 +198,7 @@ func start(t *testing.T, s setup) *weir {
 	done := make(chan struct{})
 	go func() { // ends with Shutdown
 		defer close(done)
-		_ = w.server.Serve(&proxy.Listener{Name: "test", Net: l, Handler: pgsession.New(o), TLS: certs, Plaintext: true})
+		_ = w.server.Serve(&proxy.Listener{Name: "test", Net: l, Handler: pgsession.New(o), TLS: certs, Plaintext: !s.tlsOnly})
 	}()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

@@ -62,6 +62,9 @@ func TestMalformedFrames(t *testing.T) {
 	for _, fill := range []byte{0, 'S', 0xff} {
 		for _, typ := range types {
 			for n := range 9 {
+				if fill != 0 && n%3 != 1 {
+					continue
+				}
 				body := make([]byte, n)
 				for i := range body {
 					body[i] = fill

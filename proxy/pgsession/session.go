@@ -35,6 +35,7 @@ type session struct {
 	waiting    bool // the judge waits on cond
 	failures   int  // errors since the judge last saw the session idle
 	draining   bool
+	terminated bool // the client said goodbye
 	idleSince  time.Time
 	reported   map[string]string // ParameterStatus since the judge last looked
 	defined    pgsql.Token       // of the last change of definitions that this session made
@@ -106,6 +107,9 @@ func (s *session) finish(e *ended) {
 	if s.ending != nil {
 		s.mu.Unlock()
 		return
+	}
+	if s.terminated && e.reason != proxy.EndInternal {
+		e = &ended{reason: proxy.EndClientClosed}
 	}
 	s.ending = e
 	s.graceful = time.AfterFunc(lastWord, func() { _ = s.conn.Close() })
@@ -282,10 +286,27 @@ func (j *judge) message(ctx context.Context, h pgwire.Header) error {
 	case pgwire.MsgCopyData, pgwire.MsgCopyDone, pgwire.MsgCopyFail:
 		return j.copyIn(h)
 	case pgwire.MsgTerminate:
-		if j.up.Writer.Empty(pgwire.MsgTerminate) == nil {
-			_ = j.up.Writer.Flush() // the connection is closed next, either way
-		}
-		return &ended{reason: proxy.EndClientClosed}
+		return j.terminate()
 	}
 	return protocolViolation("invalid frontend message type %d", h.Type)
+}
+
+// terminate passes the client's goodbye on. What it sent before is still run
+// and answered; then the server closes, which ends the relay.
+func (j *judge) terminate() error {
+	j.mu.Lock()
+	j.terminated = true
+	j.mu.Unlock()
+	if err := j.up.Writer.Empty(pgwire.MsgTerminate); err != nil {
+		return upstreamError(err)
+	}
+	if err := j.up.Writer.Flush(); err != nil {
+		return upstreamError(err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for j.ending == nil {
+		j.cond.Wait()
+	}
+	return j.ending
 }

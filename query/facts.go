@@ -130,6 +130,9 @@ type ColumnRef struct {
 	Schema, Table, Column string
 	Relation              uint32 // relation OID
 	Attr                  int16  // attribute number, from 1
+	// Derived is set where the column reaches the result through a
+	// computation: an expression, or a generated column.
+	Derived bool
 }
 
 // Output is the lineage of one result column.

@@ -8,7 +8,7 @@ import (
 // Limits bounds what Admit lets pass. A zero field takes its default.
 type Limits struct {
 	Bytes  int // size of the text, 16 MiB by default
-	Tokens int // tokens in the text, 1,000,000 by default
+	Tokens int // tokens in the text, 500,000 by default
 	// Depth bounds the estimated depth of the parser's output, in messages
 	// inside one another, 3,000 by default. The C parser needs up to 180
 	// bytes of stack for each; thread stacks must have at least 2 MB.
@@ -28,7 +28,7 @@ const (
 
 const (
 	defaultBytes  = 16 << 20
-	defaultTokens = 1_000_000
+	defaultTokens = 500_000
 	defaultDepth  = 3_000
 	maxLevels     = 1_024 // brackets in one another
 	maxComments   = 256   // comments in one another
@@ -66,7 +66,6 @@ func Admit(text string, lim Limits) *TextError {
 		return &TextError{Code: "22021", Message: "invalid byte sequence for encoding \"UTF8\"", Pos: invalidUTF8(text)}
 	}
 	g := gate{lx: lexer{text: text}}
-	g.levels = g.inline[:1]
 	return g.run(lim)
 }
 
@@ -116,9 +115,11 @@ func (l *level) next() {
 // gate is one run of Admit.
 type gate struct {
 	lx     lexer
-	levels []level // open brackets, innermost last
-	before prefix  // what the last token says of the next
-	inline [48]level
+	levels []level   // open brackets, innermost last
+	before prefix    // what the last token says of the next
+	top    int       // open brackets
+	first  [48]level // the outermost levels: enough for all but a few texts
+	rest   []level   // those beyond
 }
 
 // prefix is what a token says of the one that follows.
@@ -147,7 +148,7 @@ func (g *gate) run(lim Limits) *TextError {
 			return complex("too many tokens", t.start)
 		}
 		g.token(t)
-		if len(g.levels) > maxLevels {
+		if g.top >= maxLevels {
 			return complex("nested too deeply", t.start)
 		}
 	}
@@ -167,10 +168,18 @@ func (g *gate) run(lim Limits) *TextError {
 
 // depth closes what is open and returns the estimate for the text.
 func (g *gate) depth() int {
-	for len(g.levels) > 1 {
+	for g.top > 0 {
 		g.pop()
 	}
-	return int(g.levels[0].depth()) + baseWeight
+	return int(g.at(0).depth()) + baseWeight
+}
+
+// at is the level inside i brackets.
+func (g *gate) at(i int) *level {
+	if i < len(g.first) {
+		return &g.first[i]
+	}
+	return &g.rest[i-len(g.first)]
 }
 
 // token counts one token.
@@ -191,7 +200,7 @@ func (g *gate) token(t token) {
 }
 
 func (g *gate) self(c byte, before prefix) {
-	l := &g.levels[len(g.levels)-1]
+	l := g.at(g.top)
 	switch c {
 	case '(':
 		g.push(level{kind: '(', group: before == beforeGroup})
@@ -217,27 +226,34 @@ func (g *gate) self(c byte, before prefix) {
 }
 
 // add counts a step in the expression that is being read.
-func (g *gate) add(n int32) { g.levels[len(g.levels)-1].chain += n }
+func (g *gate) add(n int32) { g.at(g.top).chain += n }
 
-func (g *gate) push(l level) { g.levels = append(g.levels, l) }
+func (g *gate) push(l level) {
+	g.top++
+	if n := g.top - len(g.first); n >= 0 && n >= len(g.rest) {
+		g.rest = append(g.rest, level{})
+	}
+	*g.at(g.top) = l
+}
 
 // pop ends the innermost level: it is an operand of the one around it.
 func (g *gate) pop() {
-	last := len(g.levels) - 1
-	d := g.levels[last].depth() + bracketWeight
-	if g.levels[last].group {
+	l := g.at(g.top)
+	d := l.depth() + bracketWeight
+	if l.group {
 		d -= bracketWeight - groupWeight
 	}
-	g.levels = g.levels[:last]
-	g.levels[last-1].child = max(g.levels[last-1].child, d)
+	g.top--
+	outer := g.at(g.top)
+	outer.child = max(outer.child, d)
 }
 
 // close ends the levels up to the innermost one of a kind; without one the
 // text is no statement and the parser will say so.
 func (g *gate) close(kind byte) {
-	for i := len(g.levels) - 1; i > 0; i-- {
-		if g.levels[i].kind == kind {
-			for len(g.levels) > i {
+	for i := g.top; i > 0; i-- {
+		if g.at(i).kind == kind {
+			for g.top >= i {
 				g.pop()
 			}
 			return
@@ -247,7 +263,7 @@ func (g *gate) close(kind byte) {
 
 // word counts a word without quotes that is not a label.
 func (g *gate) word(w string, before prefix) {
-	l := &g.levels[len(g.levels)-1]
+	l := g.at(g.top)
 	class := gateWord(w)
 	if class != wordOther {
 		g.before = beforeGroup
@@ -337,20 +353,15 @@ const (
 
 // gateWord classifies a word in any case.
 func gateWord(w string) wordClass {
-	if len(w) < 2 || len(w) > 10 {
+	var lower [len("intersect")]byte
+	if len(w) < 2 || len(w) > len(lower) {
 		return wordOther
 	}
-	var buf [10]byte
 	for i := 0; i < len(w); i++ {
-		c := w[i]
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		buf[i] = c
+		lower[i] = w[i] | 0x20 // no other byte of a word becomes a letter
 	}
-	switch string(buf[:len(w)]) {
-	case "is", "in", "at", "isnull", "notnull", "like", "ilike", "collate", "overlaps", "operator",
-		"escape", "any", "some", "all", "array", "default":
+	switch string(lower[:len(w)]) {
+	case "is", "in", "at", "isnull", "notnull", "like", "ilike", "collate", "overlaps", "operator", "escape", "any", "some", "all", "array", "default":
 		return wordChain
 	case "similar":
 		return wordDouble

@@ -39,6 +39,9 @@ type Statement struct {
 	Copy     *Copy
 	// Changes says what of State the statement changes.
 	Changes Change
+
+	missing []string // names that did not resolve
+	cursor  *Cursor  // what DECLARE opens
 }
 
 // Kind is what a statement is to the session that carries it.
@@ -105,10 +108,13 @@ type Copy struct {
 	Header    bool
 	ForceQuote,
 	ForceQuoteAll bool
-	Encoding string // empty: client_encoding
+	ForceQuoteColumns []string
+	Encoding          string // empty: client_encoding
 	// Columns are the columns in order for COPY table, resolved.
 	Columns []string
 	// Query is a text whose description has the same columns as the data: the
 	// inner query, or a SELECT made from table and column list.
 	Query string
+
+	nullSet bool
 }

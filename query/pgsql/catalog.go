@@ -48,9 +48,12 @@ type Relation struct {
 	RowSecurity bool
 	Parents     []uint32 // inheritance or partition parents
 	Children    []uint32
-	RowType     uint32 // OID of the composite type of its rows
-	Owner       string
-	Extension   string // that the relation belongs to, else empty
+	// PartitionKey are the attributes that a partitioned table is split by;
+	// those that expressions of the key mention are included.
+	PartitionKey []int16
+	RowType      uint32 // OID of the composite type of its rows
+	Owner        string
+	Extension    string // that the relation belongs to, else empty
 	// Conditions are the deparsed check constraints, partial index
 	// predicates, index expressions and policies, whose failure or use can
 	// show values.

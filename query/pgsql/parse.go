@@ -4,19 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
 	"github.com/pganalyze/pg_query_go/v6/parser"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
-
-// parserMu serialises the C parser. It swaps file descriptor 2 of the whole
-// process for a pipe while it runs; two that overlap would leave standard
-// error closed. What other goroutines write to descriptor 2 meanwhile is lost,
-// so programs log to a duplicate of it.
-var parserMu sync.Mutex
 
 // parse reads a text that the gate admits under lim.
 func parse(text string) (*pg.ParseResult, *TextError) { return parseLimited(text, Limits{}) }
@@ -42,21 +36,63 @@ func parseLimited(text string, lim Limits) (tree *pg.ParseResult, terr *TextErro
 }
 
 func parseToProtobuf(text string) ([]byte, error) {
-	parserMu.Lock()
-	defer parserMu.Unlock()
+	parserBegin()
+	defer parserEnd()
 	return parser.ParseToProtobuf(text)
 }
 
 // fingerprint groups texts of a shape; empty if there is none. The text must
 // have been admitted.
 func fingerprint(text string) string {
-	parserMu.Lock()
-	defer parserMu.Unlock()
+	parserBegin()
+	defer parserEnd()
 	s, err := parser.FingerprintToHexStr(text)
 	if err != nil {
 		return ""
 	}
 	return s
+}
+
+const (
+	// maxDeparse bounds the messages inside one another that deparse accepts:
+	// the printer needs up to 930 bytes of stack for each.
+	maxDeparse = 1_000
+	// maxMessages is more than proto.Unmarshal accepts.
+	maxMessages = 20_000
+)
+
+// deparse prints a tree as a text.
+func deparse(tree *pg.ParseResult) (string, *TextError) {
+	if messageDepth(tree.ProtoReflect(), maxDeparse+1) > maxDeparse {
+		return "", &TextError{Code: "54001", Message: "statement too complex to be rewritten", Pos: -1}
+	}
+	text, err := pg.Deparse(tree)
+	if err != nil {
+		return "", &TextError{Code: "XX000", Message: "statement cannot be printed: " + err.Error(), Pos: -1}
+	}
+	return text, nil
+}
+
+// messageDepth is how many messages are inside one another in m, or limit if
+// that is less.
+func messageDepth(m protoreflect.Message, limit int) int {
+	deepest := 0
+	if limit <= 1 {
+		return limit
+	}
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.Kind() != protoreflect.MessageKind:
+		case fd.IsList():
+			for i := range v.List().Len() {
+				deepest = max(deepest, messageDepth(v.List().Get(i).Message(), limit-1))
+			}
+		default:
+			deepest = max(deepest, messageDepth(v.Message(), limit-1))
+		}
+		return true
+	})
+	return deepest + 1
 }
 
 // parserError maps an error of the C parser to its SQLSTATE and byte offset.
@@ -71,7 +107,7 @@ func parserError(text string, err error) *TextError {
 	case strings.Contains(out.Message, "memory exhausted"), strings.Contains(out.Message, "stack depth limit"),
 		strings.Contains(out.Message, "out of memory"):
 		out.Code, out.Message = "54001", "statement too complex"
-	case strings.Contains(out.Message, "invalid byte sequence"), strings.Contains(out.Message, "Unicode surrogate"):
+	case strings.Contains(out.Message, "invalid byte sequence"):
 		out.Code = "22021"
 	}
 	return out

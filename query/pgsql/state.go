@@ -23,6 +23,9 @@ type State struct {
 	Prepared map[string]*Prepared
 	// Cursors holds open cursors and named portals by name.
 	Cursors map[string]*Cursor
+	// Predicted is set when SearchPath was worked out here and not read from
+	// the server.
+	Predicted bool
 	// Stale is set when the server's state is no longer known (a failed or
 	// rolled back change, a setting changed by a function): the session reads
 	// it again before the next analysis. Until then names do not resolve.

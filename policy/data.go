@@ -168,7 +168,7 @@ func (b *dataBuilder) projects() {
 	b.set.Projects = map[string]set{}
 	for name, p := range b.doc.Projects {
 		if len(p.Datasources) == 0 {
-			b.faults.add(p.Pos, join("projects", name), "has no datasources")
+			b.faults.add(p.Pos, join("projects", name+".datasources"), "missing")
 		}
 		b.set.Projects[name] = b.names(p.Pos, join("projects", name+".datasources"), p.Datasources)
 	}

@@ -217,6 +217,9 @@ func (c *contents) addExtra(name string, b []byte) error {
 		c.data = append(c.data, dataFile{name, b})
 		return nil
 	}
+	if len(at) > 2 && at[0] == "weir" && at[1] == "config" {
+		return fmt.Errorf("%s: data.weir.config is policy data; keep other data elsewhere", name)
+	}
 	value, err := decodeFree(name, b)
 	if err != nil {
 		return err

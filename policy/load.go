@@ -188,9 +188,20 @@ func schemaSet() (*ast.SchemaSet, error) {
 			return nil, fmt.Errorf("schema %s: %w", name, err)
 		}
 		delete(x, "$schema") // the compiler knows older drafts only, and no keyword differs
+		typeStatement(x)
 		ss.Put(ref, x)
 	}
 	return ss, nil
+}
+
+// typeStatement takes "or null" off the type of input.statement: the compiler
+// checks nothing below a union. Policies tell the phases apart by input.phase.
+func typeStatement(schema map[string]any) {
+	properties, _ := schema["properties"].(map[string]any)
+	statement, _ := properties["statement"].(map[string]any)
+	if union, ok := statement["anyOf"].([]any); ok && len(union) > 0 {
+		properties["statement"] = union[0]
+	}
 }
 
 // newStore holds data.weir.config and the source's free data.

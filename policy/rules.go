@@ -10,7 +10,7 @@ func (b *dataBuilder) tagRules() {
 	known := map[string]bool{}
 	for i := range b.doc.Tags {
 		r := &b.doc.Tags[i]
-		path := fmt.Sprintf("tags[%d]", i)
+		path := r.Pos.path
 		if r.Tag == "" {
 			b.faults.add(r.Pos, path+".tag", "missing")
 		}
@@ -56,7 +56,7 @@ func (b *dataBuilder) maskRules() {
 	}
 	for i := range b.doc.Masks {
 		r := &b.doc.Masks[i]
-		path := fmt.Sprintf("masks[%d]", i)
+		path := r.Pos.path
 		p, err := tagPattern(r.Tag)
 		if err != nil {
 			b.faults.add(r.Pos, path+".tag", "missing")
@@ -99,7 +99,7 @@ func (b *dataBuilder) grants() {
 	names := make(map[string]Position, len(b.doc.Grants))
 	for i := range b.doc.Grants {
 		r := &b.doc.Grants[i]
-		path := fmt.Sprintf("grants[%d]", i)
+		path := r.Pos.path
 		if r.Name == "" {
 			b.faults.add(r.Pos, path+".name", "missing")
 		} else if first, dup := names[r.Name]; dup {
@@ -202,7 +202,7 @@ func (b *dataBuilder) rowFilters() {
 	b.set.RowFilterPatterns = []int{}
 	for i := range b.doc.RowFilters {
 		r := &b.doc.RowFilters[i]
-		path := fmt.Sprintf("row_filters[%d]", i)
+		path := r.Pos.path
 		if r.Table == "" {
 			b.faults.add(r.Pos, path+".table", "missing")
 			continue
@@ -238,7 +238,7 @@ func (b *dataBuilder) readOnly() {
 	b.set.ReadOnly = make([]readOnlyData, 0, len(b.doc.ReadOnly))
 	for i := range b.doc.ReadOnly {
 		r := &b.doc.ReadOnly[i]
-		path := fmt.Sprintf("read_only[%d]", i)
+		path := r.Pos.path
 		if r.Who == nil {
 			b.faults.add(r.Pos, path+".who", "missing")
 		}

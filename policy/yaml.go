@@ -16,6 +16,7 @@ import (
 type Position struct {
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
+	path string // of the rule in its file: "grants[2]"
 }
 
 func (p Position) String() string {
@@ -60,10 +61,22 @@ const (
 )
 
 // faults collects what is wrong.
-type faults struct{ list []Fault }
+type faults struct {
+	list   []Fault
+	shapes map[[2]string]bool // file and path of what is not of its kind
+}
+
+// shape adds a fault of a value's kind; what follows from it is not added later.
+func (fs *faults) shape(pos Position, path, format string, args ...any) {
+	fs.add(pos, path, format, args...)
+	if fs.shapes == nil {
+		fs.shapes = map[[2]string]bool{}
+	}
+	fs.shapes[[2]string{pos.File, path}] = true
+}
 
 func (fs *faults) add(pos Position, path, format string, args ...any) {
-	if len(fs.list) < maxFaults {
+	if len(fs.list) < maxFaults && !fs.shapes[[2]string{pos.File, path}] {
 		fs.list = append(fs.list, Fault{Position: pos, Path: path, Message: fmt.Sprintf(format, args...)})
 	}
 }
@@ -90,7 +103,8 @@ func decodeYAML(file string, data []byte, into any, fs *faults) {
 	d := yamlDecoder{file: file, faults: fs}
 	root, err := parseYAML(data)
 	if err != nil {
-		fs.add(Position{File: file, Line: yamlErrorLine(err)}, "", "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		line, message := splitYAMLError(err)
+		fs.add(Position{File: file, Line: line}, "", "%s", message)
 		return
 	}
 	if root == nil {
@@ -126,20 +140,21 @@ func parseYAML(data []byte) (root *yaml.Node, err error) {
 	return doc.Content[0], nil
 }
 
-func yamlErrorLine(err error) int {
-	_, rest, ok := strings.Cut(err.Error(), "line ")
-	if !ok {
-		return 0
+// splitYAMLError takes the line number out of "yaml: line 3: message".
+func splitYAMLError(err error) (line int, message string) {
+	message = strings.TrimPrefix(err.Error(), "yaml: ")
+	rest, ok := strings.CutPrefix(message, "line ")
+	n, text, found := strings.Cut(rest, ": ")
+	if line, err := strconv.Atoi(n); ok && found && err == nil {
+		return line, text
 	}
-	n, _, _ := strings.Cut(rest, ":")
-	line, _ := strconv.Atoi(n)
-	return line
+	return 0, message
 }
 
 func (d *yamlDecoder) pos(n *yaml.Node) Position { return Position{File: d.file, Line: n.Line} }
 
 func (d *yamlDecoder) fault(n *yaml.Node, path, format string, args ...any) {
-	d.faults.add(d.pos(n), path, format, args...)
+	d.faults.shape(d.pos(n), path, format, args...)
 }
 
 func (d *yamlDecoder) value(n *yaml.Node, v reflect.Value, path string, nullWord bool) {
@@ -193,7 +208,7 @@ func (d *yamlDecoder) object(n *yaml.Node, v reflect.Value, path string) {
 	var names []string
 	for i := range t.NumField() {
 		if t.Field(i).Type == reflect.TypeFor[Position]() {
-			v.Field(i).Set(reflect.ValueOf(d.pos(n)))
+			v.Field(i).Set(reflect.ValueOf(Position{File: d.file, Line: n.Line, path: path}))
 			continue
 		}
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")

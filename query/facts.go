@@ -90,7 +90,11 @@ type Span struct{ Start, End int }
 // Gap is a part of a statement that could not be analysed.
 type Gap struct {
 	Reason string // for people: "function util.peek is not known to be safe"
-	Pos    int    // byte offset in the text, -1 if unknown
+	// Code is the SQLSTATE with which the server itself would refuse, where the
+	// gap is a plain mistake such as a name that does not exist; Reason then
+	// reads like the server's message.
+	Code string
+	Pos  int // byte offset in the text, -1 if unknown
 }
 
 // Effect is something a statement does beyond returning rows.

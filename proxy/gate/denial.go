@@ -54,6 +54,16 @@ func (s *Session) explainGap(d *Denial, f *query.Facts) *Denial {
 	return d
 }
 
+// mistake is the denial of a statement that the server would refuse as well,
+// in the server's words; nil for any other.
+func mistake(f *query.Facts) *Denial {
+	if f.Complete || len(f.Gaps) == 0 || f.Gaps[0].Code == "" {
+		return nil
+	}
+	g := f.Gaps[0]
+	return &Denial{SQLState: g.Code, Rule: "mistake", Message: g.Reason, Pos: g.Pos}
+}
+
 // incomplete refuses a statement that might read masked columns unseen.
 func (s *Session) incomplete(f *query.Facts) *Denial {
 	d := &Denial{SQLState: insufficientPrivilege, Rule: "incomplete", Pos: -1,

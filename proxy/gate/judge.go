@@ -93,6 +93,9 @@ func (s *Session) readOnly(f *query.Facts) *Denial {
 // enforce turns a decision into a ticket or a denial.
 func (s *Session) enforce(stmt Statement, decision *policy.Decision, t *Ticket) *Denial {
 	if d := refusal(decision); d != nil {
+		if own := mistake(stmt.Facts); own != nil {
+			return own
+		}
 		return s.explainGap(d, stmt.Facts)
 	}
 	if d := s.missing(decision.Require); d != nil {
@@ -101,6 +104,9 @@ func (s *Session) enforce(stmt Statement, decision *policy.Decision, t *Ticket) 
 	masks := maskIndex(decision.Masks)
 	t.Restricted = len(masks) > 0 || len(decision.RowFilters) > 0
 	if !stmt.Facts.Complete && t.Restricted {
+		if own := mistake(stmt.Facts); own != nil {
+			return own
+		}
 		return s.incomplete(stmt.Facts)
 	}
 	if d := filters(stmt.Facts, decision.RowFilters); d != nil {

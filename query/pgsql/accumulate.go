@@ -122,7 +122,7 @@ func (r *run) report(gaps []pendingGap) {
 			r.write(g.write.Kind, g.write.Object, -1)
 		}
 		if g.reason != "" {
-			r.pend(pendingGap{reason: g.reason, name: g.name}, -1)
+			r.pend(pendingGap{reason: g.reason, name: g.name, code: g.code}, -1)
 		}
 	}
 }
@@ -133,6 +133,12 @@ func (r *run) gap(pos int32, reason string) { r.pend(pendingGap{reason: reason},
 // missing notes a name that is not in the catalog.
 func (r *run) missing(pos int32, reason, name string) {
 	r.pend(pendingGap{reason: reason, name: name}, pos)
+}
+
+// mistake notes a name that is not in the catalog, in the words and with the
+// SQLSTATE of the server.
+func (r *run) mistake(pos int32, code, reason, name string) {
+	r.pend(pendingGap{reason: reason, name: name, code: code}, pos)
 }
 
 func (r *run) pend(g pendingGap, pos int32) {
@@ -149,7 +155,7 @@ func (r *run) pend(g pendingGap, pos int32) {
 			return
 		}
 	}
-	r.acc.gaps = append(r.acc.gaps, query.Gap{Reason: g.reason, Pos: at})
+	r.acc.gaps = append(r.acc.gaps, query.Gap{Reason: g.reason, Code: g.code, Pos: at})
 }
 
 func (r *run) function(f query.Function) {

@@ -132,7 +132,7 @@ func (a *Analyzer) analyze(text string, cat *Catalog, st *State) (out *Analysis)
 // unreadable is the analysis of a text that cannot be read.
 func unreadable(text string, err *TextError) *Analysis {
 	return &Analysis{Err: err, Cacheable: true, Statements: []Statement{{Changes: ChangeUnknown, Facts: query.Facts{
-		Class: query.ClassUnknown, Gaps: []query.Gap{{Reason: err.Message, Pos: err.Pos}},
+		Class: query.ClassUnknown, Gaps: []query.Gap{{Reason: err.Message, Code: err.Code, Pos: err.Pos}},
 		Writes: []query.Effect{{Kind: "unknown", Pos: -1}}, Span: query.Span{End: len(text)}}}}}
 }
 

@@ -12,7 +12,7 @@ func (s *State) Apply(cat *Catalog, stmt *Statement) {
 	switch stmt.Kind {
 	case KindPrepare:
 		s.Prepared = cloned(s.Prepared)
-		s.Prepared[stmt.Name] = &Prepared{SQL: stmt.Inner, SearchPath: slices.Clone(s.SearchPath)}
+		s.Prepared[stmt.Name] = &Prepared{SQL: stmt.Inner}
 	case KindDeallocate:
 		s.Prepared = cloned(s.Prepared)
 		if stmt.Name == "" {
@@ -28,6 +28,10 @@ func (s *State) Apply(cat *Catalog, stmt *Statement) {
 			clear(s.Cursors)
 		}
 		delete(s.Cursors, stmt.Name)
+	case KindRollback, KindRollbackTo, KindPrepareTransaction:
+		s.Stale = s.Stale || s.Predicted
+	case KindCommit:
+		s.Stale = s.Stale || s.Predicted && s.local
 	case KindDiscard:
 		s.Stale = true
 	}
@@ -58,7 +62,7 @@ func (s *State) apply(cat *Catalog, set *Setting) {
 			}
 		}
 		s.SearchPath = s.effectivePath(cat, values)
-		s.Predicted = true
+		s.Predicted, s.local = true, s.local || set.Local
 	case "client_encoding", "names":
 		s.Encoding = strings.ToUpper(set.Value)
 	case "standard_conforming_strings":

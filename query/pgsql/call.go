@@ -125,7 +125,7 @@ func (r *run) applyTo(site callSite, chosen []*Function, sc *scope) value {
 		if site.schema != "" {
 			name = site.schema + "." + name
 		}
-		r.missing(site.pos, "function "+name+" is not known", name)
+		r.mistake(site.pos, "42883", "function "+name+" with such arguments does not exist", name)
 		r.write("function", name, site.pos)
 		v := derive(site.args...).with(query.UseCall)
 		r.use(v, query.UseCall)
@@ -160,10 +160,13 @@ func (r *run) callOne(site callSite, f *Function) value {
 		fact.Safe = true
 	case calleeReads:
 		args = args.with(query.UseCall)
-	case calleeWrites:
+	case calleeWrites, calleeRuns:
 		args = args.with(query.UseCall)
 		r.use(args, query.UseCall)
 		r.write("function", full, site.pos)
+		if r.calleeOf(f) == calleeRuns {
+			r.gap(site.pos, "function "+full+" reads what is named at run time")
+		}
 	default:
 		if v, ok := r.follow(f, site); ok {
 			r.function(fact)

@@ -12,7 +12,8 @@ const (
 	calleeUnknown callee = iota
 	calleeSafe           // the result depends on the arguments alone (or on the clock and the session's own settings)
 	calleeReads          // it reads relations or their statistics by name
-	calleeWrites         // it changes something or runs SQL
+	calleeWrites         // it changes something
+	calleeRuns           // it runs SQL, or reads what its arguments name
 )
 
 func (r *run) calleeOf(f *Function) callee {
@@ -32,6 +33,8 @@ func builtinCallee(f *Function) callee {
 	switch {
 	case f.Kind == 'a' || f.Kind == 'w':
 		return calleeSafe
+	case runningBuiltins[f.Name]:
+		return calleeRuns
 	case writingBuiltins[f.Name]:
 		return calleeWrites
 	case readingBuiltins[f.Name]:
@@ -59,23 +62,27 @@ var writingPrefixes = []string{"lo_", "be_lo_", "pg_advisory", "pg_try_advisory"
 	"pg_create_", "pg_drop_", "pg_copy_", "pg_logical_", "pg_replication_", "pg_start_", "pg_stop_", "pg_backup_", "pg_switch_", "pg_wal_replay_",
 	"binary_upgrade_", "pg_nextoid", "pg_import_", "brin_", "gin_clean", "pg_restore_", "pg_clear_", "pg_sync_", "pg_set_"}
 
-var writingBuiltins = set("nextval setval lowrite loread pg_notify pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile " +
-	"pg_rotate_logfile_old pg_promote pg_export_snapshot pg_log_backend_memory_contexts pg_event_trigger_ddl_commands " +
-	"txid_current pg_current_xact_id ts_stat query_to_xml query_to_xmlschema query_to_xml_and_xmlschema cursor_to_xml cursor_to_xmlschema " +
+var writingBuiltins = set("nextval setval lowrite pg_notify pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile " +
+	"pg_rotate_logfile_old pg_promote pg_export_snapshot pg_log_backend_memory_contexts " +
+	"txid_current pg_current_xact_id set_config pg_extension_config_dump pg_stat_clear_snapshot pg_stat_force_next_flush")
+
+// runningBuiltins run SQL, or read what an argument names: what they read is
+// not in the text.
+var runningBuiltins = set("ts_stat ts_rewrite query_to_xml query_to_xmlschema query_to_xml_and_xmlschema cursor_to_xml cursor_to_xmlschema " +
 	"table_to_xml table_to_xmlschema table_to_xml_and_xmlschema schema_to_xml schema_to_xmlschema schema_to_xml_and_xmlschema " +
-	"database_to_xml database_to_xmlschema database_to_xml_and_xmlschema set_config pg_extension_config_dump pg_wal_summary_contents " +
-	"pg_get_wal_summarizer_state dblink pg_stat_clear_snapshot pg_stat_force_next_flush")
+	"database_to_xml database_to_xmlschema database_to_xml_and_xmlschema dblink pg_get_wal_summarizer_state pg_wal_summary_contents " +
+	"lo_open lo_close loread lo_lseek lo_lseek64 lo_tell lo_tell64 lo_get lo_export lo_import pg_mcv_list_items currtid currtid2")
 
 // readingPrefixes begin the names of built-in functions that tell something of
 // stored data.
 var readingPrefixes = []string{"pg_stat_get_", "pg_stat_", "pg_show_"}
 
 var readingBuiltins = set("currval lastval pg_sequence_last_value pg_get_sequence_data pg_relation_size pg_table_size pg_indexes_size pg_total_relation_size " +
-	"pg_lock_status pg_prepared_xact pg_cursor pg_prepared_statement pg_mcv_list_items currtid2 currtid pg_relation_filenode pg_relation_filepath " +
-	"pg_column_toast_chunk_id ts_rewrite")
+	"pg_lock_status pg_prepared_xact pg_cursor pg_prepared_statement pg_relation_filenode pg_relation_filepath " +
+	"pg_column_toast_chunk_id")
 
 var harmlessVolatile = set("random random_normal setseed clock_timestamp timeofday gen_random_uuid uuidv4 uuidv7 pg_sleep pg_sleep_for pg_sleep_until " +
-	"pg_backend_pid pg_blocking_pids pg_safe_snapshot_blocking_pids pg_notification_queue_usage pg_listening_channels " +
+	"pg_partition_ancestors pg_partition_root pg_partition_tree pg_backend_pid pg_blocking_pids pg_safe_snapshot_blocking_pids pg_notification_queue_usage pg_listening_channels " +
 	"pg_is_in_recovery pg_postmaster_start_time pg_conf_load_time pg_current_wal_lsn inet_client_addr inet_client_port inet_server_addr inet_server_port " +
 	"pg_database_size pg_tablespace_size pg_get_keywords pg_timezone_names pg_timezone_abbrevs current_setting " +
 	"pg_current_xact_id_if_assigned txid_current_if_assigned pg_input_is_valid pg_input_error_info pg_options_to_table unicode_version icu_unicode_version")

@@ -48,8 +48,8 @@ type Relation struct {
 	RowSecurity bool
 	Parents     []uint32 // inheritance or partition parents
 	Children    []uint32
-	// PartitionKey are the attributes that a partitioned table is split by;
-	// those that expressions of the key mention are included.
+	// PartitionKey are the attributes that a partitioned table is split by; 0
+	// stands for an expression over any of them.
 	PartitionKey []int16
 	RowType      uint32 // OID of the composite type of its rows
 	Owner        string

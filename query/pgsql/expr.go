@@ -362,7 +362,7 @@ func (r *run) bareColumn(name string, pos int32, sc *scope) value {
 		}
 	}
 	if !unknown {
-		r.missing(pos, "column "+name+" is not known", name)
+		r.mistake(pos, "42703", `column "`+name+`" does not exist`, name)
 	}
 	v := sc.everything()
 	r.use(v, query.UseDerived)
@@ -382,7 +382,7 @@ func (r *run) qualifiedColumn(schema, table, name string, pos int32, sc *scope) 
 				}
 			}
 		}
-		r.missing(pos, "table "+table+" of column "+name+" is not known", table+"."+name)
+		r.mistake(pos, "42P01", `missing FROM-clause entry for table "`+table+`"`, table+"."+name)
 		v := sc.everything()
 		r.use(v, query.UseDerived)
 		return v
@@ -408,7 +408,7 @@ func (r *run) systemColumn(it *rangeItem, name string, pos int32) value {
 	if name != "tableoid" {
 		return v
 	}
-	for _, attr := range it.relation.PartitionKey {
+	for _, attr := range it.relation.partitionAttrs() {
 		v.deps = mergeDeps(v.deps, []dep{{rel: it.relation.OID, attr: attr, uses: query.UseDerived, pos: pos}})
 	}
 	return v

@@ -37,10 +37,6 @@ func (r *run) follow(f *Function, site callSite) (value, bool) {
 		}
 		sc.params.values[i].row = site.args[i].row
 	}
-	for _, a := range site.args {
-		sc.params.values = append(sc.params.values[:len(sc.params.values):len(sc.params.values)])
-		_ = a
-	}
 	cols := sub.selectStmt(sel, sc)
 	return r.followed(f, cols), true
 }
@@ -118,6 +114,14 @@ func (r *run) operator(x *pg.A_Expr, sc *scope) value {
 	list := x.Rexpr.GetList()
 	if list != nil && x.Kind != pg.A_Expr_Kind_AEXPR_OP {
 		v := left
+		if between[x.Kind] {
+			for _, name := range []string{"<", "<=", ">", ">="} {
+				for _, n := range list.Items {
+					v = derive(v, r.operate([]*pg.Node{stringNode(name)}, x.Location, left, r.expr(n, sc)))
+				}
+			}
+			return v.changed().typed(oidBool)
+		}
 		for _, n := range list.Items {
 			item := r.expr(n, sc)
 			v = derive(v, r.operate(x.Name, x.Location, left, item))
@@ -137,6 +141,9 @@ func (r *run) operator(x *pg.A_Expr, sc *scope) value {
 	}
 	return v.typed(oidBool)
 }
+
+var between = map[pg.A_Expr_Kind]bool{pg.A_Expr_Kind_AEXPR_BETWEEN: true, pg.A_Expr_Kind_AEXPR_NOT_BETWEEN: true,
+	pg.A_Expr_Kind_AEXPR_BETWEEN_SYM: true, pg.A_Expr_Kind_AEXPR_NOT_BETWEEN_SYM: true}
 
 // noOperand marks the missing left operand of a prefix operator.
 const noOperand = ^uint32(0)

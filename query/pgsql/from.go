@@ -379,41 +379,33 @@ func (r *run) resolveRelation(v *pg.RangeVar) *Relation {
 		r.gap(v.Location, "relation "+v.Catalogname+"."+name+" is in another database")
 		return nil
 	}
-	rel, second := r.lookupRelation(v.Schemaname, v.Relname)
+	rel := r.lookupRelation(v.Schemaname, v.Relname)
 	if rel == nil {
-		r.missing(v.Location, "relation "+name+" is not known", name)
+		r.mistake(v.Location, "42P01", `relation "`+name+`" does not exist`, name)
 		return nil
-	}
-	if second != nil && r.st.Predicted {
-		r.gap(v.Location, "relation "+name+" may be "+rel.Schema+"."+rel.Name+" or "+second.Schema+"."+second.Name)
 	}
 	return rel
 }
 
-// lookupRelation finds a relation by name, and the next one on the path that
-// it hides.
-func (r *run) lookupRelation(schema, name string) (first, second *Relation) {
+// lookupRelation finds a relation by name.
+func (r *run) lookupRelation(schema, name string) *Relation {
 	if schema != "" {
-		if schema == "pg_temp" || schema == r.st.TempSchema && schema != "" {
-			return r.st.Temp[name], nil
+		if schema == "pg_temp" || schema == r.st.TempSchema {
+			return r.st.Temp[name]
 		}
-		return r.cat.Relation(schema, name), nil
+		return r.cat.Relation(schema, name)
 	}
 	if r.st.Stale {
-		return nil, nil
+		return nil
 	}
 	for _, s := range r.st.SearchPath {
 		rel := r.cat.Relation(s, name)
 		if s == r.st.TempSchema || s == "pg_temp" || strings.HasPrefix(s, "pg_temp_") {
 			rel = r.st.Temp[name]
 		}
-		switch {
-		case rel == nil:
-		case first == nil:
-			first = rel
-		default:
-			return first, rel
+		if rel != nil {
+			return rel
 		}
 	}
-	return first, nil
+	return nil
 }

@@ -43,6 +43,7 @@ type dep struct {
 type pendingGap struct {
 	reason   string
 	name     string // unresolved name, else empty
+	code     string // see query.Gap.Code
 	function *query.Function
 	write    *query.Effect
 }

@@ -167,7 +167,7 @@ func (l *loader) extensions(ctx context.Context) error {
 }
 
 func (l *loader) relations(ctx context.Context) error {
-	return l.each(ctx, sqlRelations("n.nspname"+notTemp), 10, func(r *catalogRow) {
+	return l.each(ctx, sqlRelations("n.nspname"+notTemp), 11, func(r *catalogRow) {
 		rel := r.relation()
 		rel.Partial = slices.Contains(l.locked, rel.OID)
 		l.c.Relations[rel.OID] = rel
@@ -365,7 +365,21 @@ func (r *catalogRow) list(i int) []string {
 
 func (r *catalogRow) relation() *Relation {
 	return &Relation{OID: r.oid(0), Schema: r.name(1), Name: r.name(2), Kind: r.char(3), RowType: r.oid(4),
-		Owner: r.name(5), Rules: r.bool(6), Triggers: r.bool(7), RowSecurity: r.bool(8), Extension: r.name(9)}
+		Owner: r.name(5), Rules: r.bool(6), Triggers: r.bool(7), RowSecurity: r.bool(8), Extension: r.name(9), PartitionKey: r.attributes(10)}
+}
+
+// attributes reads attribute numbers separated by spaces.
+func (r *catalogRow) attributes(i int) []int16 {
+	var out []int16
+	for _, f := range strings.Fields(string(r.vals[i])) {
+		v, err := strconv.ParseInt(f, 10, 16)
+		if err != nil {
+			r.fail(i, "a list of attributes")
+			return nil
+		}
+		out = append(out, int16(v))
+	}
+	return out
 }
 
 func (r *catalogRow) column() Column {

@@ -50,12 +50,13 @@ func extensionOf(class, oid string) string {
 }
 
 // Columns: oid, schema, name, kind, row type, owner, rules, triggers, row
-// security, extension.
+// security, extension, attributes of the partition key.
 func sqlRelations(where string) string {
 	return `SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, pg_catalog.pg_get_userbyid(c.relowner),
   EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'),
   EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
-  c.relrowsecurity, ` + extensionOf("pg_class", "c.oid") + `
+  c.relrowsecurity, ` + extensionOf("pg_class", "c.oid") + `,
+  (SELECT k.partattrs::pg_catalog.text FROM pg_catalog.pg_partitioned_table k WHERE k.partrelid = c.oid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind <> 'i' AND c.relkind <> 'I' AND ` + where + ` ORDER BY c.oid`
 }

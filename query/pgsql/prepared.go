@@ -1,8 +1,6 @@
 package pgsql
 
 import (
-	"strings"
-
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/weirdb/weir/query"
@@ -39,7 +37,7 @@ func (r *run) executed(x *pg.ExecuteStmt) []column {
 	}
 	p := r.st.Prepared[x.Name]
 	if p == nil || p.SQL == "" || r.prepared[x.Name] {
-		r.missing(-1, "prepared statement "+x.Name+" is not known", x.Name)
+		r.mistake(-1, "26000", `prepared statement "`+x.Name+`" does not exist`, x.Name)
 		r.write("execute", x.Name, -1)
 		return nil
 	}
@@ -56,12 +54,8 @@ func (r *run) executed(x *pg.ExecuteStmt) []column {
 		sub.prepared[n] = true
 	}
 	inner := tree.Stmts[0].Stmt
-	// The server resolves names again under the path of the preparation.
-	if len(p.SearchPath) > 0 && strings.Join(p.SearchPath, "\x00") != strings.Join(r.st.SearchPath, "\x00") {
-		st := *r.st
-		st.SearchPath = p.SearchPath
-		sub.st = &st
-	}
+	// Names resolve under the path of now: the server analyses a prepared
+	// statement again when the path is not the one of its last analysis.
 	kind, name := r.stmt.Kind, r.stmt.Name
 	sub.statement(inner)
 	r.stmt.Kind, r.stmt.Name = kind, name
@@ -100,7 +94,7 @@ func (r *run) fetch(x *pg.FetchStmt) {
 	r.stmt.Kind, r.stmt.Name = KindFetch, x.Portalname
 	c := r.st.Cursors[x.Portalname]
 	if c == nil || c.Facts == nil {
-		r.missing(-1, "cursor "+x.Portalname+" is not known", x.Portalname)
+		r.mistake(-1, "34000", `cursor "`+x.Portalname+`" does not exist`, x.Portalname)
 		r.stmt.Facts.Returns = !x.Ismove
 		return
 	}
@@ -142,7 +136,7 @@ func (r *run) currentOf(x *pg.CurrentOfExpr) value {
 	*r.volatile = true
 	c := r.st.Cursors[x.CursorName]
 	if c == nil || c.Facts == nil {
-		r.missing(-1, "cursor "+x.CursorName+" is not known", x.CursorName)
+		r.mistake(-1, "34000", `cursor "`+x.CursorName+`" does not exist`, x.CursorName)
 		return value{typ: oidBool}
 	}
 	for _, g := range c.Facts.Gaps {

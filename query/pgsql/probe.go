@@ -119,8 +119,8 @@ func DecodeTemp(results [][][][]byte) (map[string]*Relation, error) {
 	}
 	byOID, byName := map[uint32]*Relation{}, map[string]*Relation{}
 	for _, vals := range results[0] {
-		if len(vals) != 10 {
-			return nil, fmt.Errorf("decode temporary relations: row has %d columns, want 10", len(vals))
+		if len(vals) != 11 {
+			return nil, fmt.Errorf("decode temporary relations: row has %d columns, want 11", len(vals))
 		}
 		r := catalogRow{vals: vals}
 		rel := r.relation()

@@ -1,6 +1,7 @@
 package pgsql
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -251,7 +252,7 @@ func (r *run) typeOf(t *pg.TypeName) uint32 {
 	ty := r.typeNamed(schema, name)
 	if ty == nil {
 		if len(r.cat.Types) > 0 {
-			r.missing(t.Location, "type "+name+" is not known", name)
+			r.mistake(t.Location, "42704", `type "`+name+`" does not exist`, name)
 		}
 		return 0
 	}
@@ -335,7 +336,7 @@ func (r *run) partitionKey(rel *Relation) []int16 {
 		if parent == nil || parent.Kind != 'p' {
 			continue
 		}
-		for _, attr := range parent.PartitionKey {
+		for _, attr := range parent.partitionAttrs() {
 			if c := parent.attribute(attr); c != nil {
 				if own := rel.Column(c.Name); own != nil {
 					out = append(out, own.Attr)
@@ -349,6 +350,18 @@ func (r *run) partitionKey(rel *Relation) []int16 {
 				}
 			}
 		}
+	}
+	return out
+}
+
+// partitionAttrs is the partition key with every column in an expression's place.
+func (rel *Relation) partitionAttrs() []int16 {
+	if !slices.Contains(rel.PartitionKey, 0) {
+		return rel.PartitionKey
+	}
+	out := make([]int16, len(rel.Columns))
+	for i := range rel.Columns {
+		out[i] = rel.Columns[i].Attr
 	}
 	return out
 }

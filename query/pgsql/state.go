@@ -26,6 +26,7 @@ type State struct {
 	// Predicted is set when SearchPath was worked out here and not read from
 	// the server.
 	Predicted bool
+	local     bool // a prediction holds for the transaction only
 	// Stale is set when the server's state is no longer known (a failed or
 	// rolled back change, a setting changed by a function): the session reads
 	// it again before the next analysis. Until then names do not resolve.
@@ -33,11 +34,10 @@ type State struct {
 }
 
 // Prepared is a prepared statement's text. It is analysed again at each
-// execution, because names resolve anew when the server replans.
+// execution: under another search_path the server does so too
+// (RevalidateCachedQuery in its plancache.c).
 type Prepared struct {
 	SQL string // the inner statement's text
-	// SearchPath is the path at preparation: the server replans under it.
-	SearchPath []string
 }
 
 // Cursor is an open cursor: what it reads was fixed when it was opened.

@@ -145,7 +145,7 @@ func (r *run) touch(n *pg.Node) {
 	var walk func(m protoreflect.Message)
 	walk = func(m protoreflect.Message) {
 		if v, ok := m.Interface().(*pg.RangeVar); ok {
-			if rel, _ := r.lookupRelation(v.Schemaname, v.Relname); rel != nil && !Builtin(rel.Schema) {
+			if rel := r.lookupRelation(v.Schemaname, v.Relname); rel != nil && !Builtin(rel.Schema) {
 				t := r.acc.table(rel, true, "ddl")
 				for _, c := range rel.Columns {
 					t.mark(c.Attr, query.UseWrite, v.Location)

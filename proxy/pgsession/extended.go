@@ -285,7 +285,7 @@ func (j *judge) remember(id, text string, by *statement) {
 		return
 	}
 	j.undo = append(j.undo, undo{by: by, prepared: &id, before: j.state.Prepared[id]})
-	j.state.Prepared[id] = &pgsql.Prepared{SQL: text, SearchPath: j.state.SearchPath}
+	j.state.Prepared[id] = &pgsql.Prepared{SQL: text}
 	j.dirty = true
 }
 

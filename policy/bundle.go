@@ -69,7 +69,7 @@ func newBundleSource(b *Bundle) (*bundleSource, error) {
 		s.url = u
 	}
 	if s.client == nil {
-		s.client = &http.Client{CheckRedirect: checkRedirect}
+		s.client = &http.Client{CheckRedirect: checkRedirect, Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	}
 	return s, nil
 }
@@ -90,6 +90,12 @@ func (s *bundleSource) String() string {
 		return s.url.Redacted()
 	}
 	return s.bundle.Location
+}
+
+// Close gives up idle connections.
+func (s *bundleSource) Close() error {
+	s.client.CloseIdleConnections()
+	return nil
 }
 
 func (s *bundleSource) fetch(ctx context.Context, always bool) (*contents, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,6 +92,9 @@ func (e *Engine) Status() Status {
 func (e *Engine) Close() error {
 	e.stop()
 	<-e.stopped
+	if c, ok := e.source.(io.Closer); ok {
+		return c.Close()
+	}
 	return nil
 }
 

@@ -16,8 +16,8 @@ type Journal struct {
 	queue   chan *pending
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed when the writer has ended
-	close   sync.Once
-	pool    sync.Pool // of *pending
+	once    sync.Once     // of Close
+	pool    sync.Pool     // of *pending
 
 	down   atomic.Pointer[Unavailable] // why the last write failed; nil if it did not
 	busy   atomic.Int64                // when the write in progress began, Unix ns; 0 if none
@@ -108,7 +108,7 @@ func (j *Journal) append(ctx context.Context, e *Event) error {
 	case <-ctx.Done():
 		return fmt.Errorf("append audit record: %w", ctx.Err())
 	case <-p.timer.C:
-		return j.timedOut(start(j.opts.AppendTimeout))
+		return j.timedOut(time.Now().Add(-j.opts.AppendTimeout))
 	}
 	// From here on p is the writer's until done; an early return abandons it.
 	select {
@@ -122,15 +122,13 @@ func (j *Journal) append(ctx context.Context, e *Event) error {
 	case <-ctx.Done():
 		return fmt.Errorf("append audit record: %w", ctx.Err())
 	case <-p.timer.C:
-		return j.timedOut(start(j.opts.AppendTimeout))
+		return j.timedOut(time.Now().Add(-j.opts.AppendTimeout))
 	}
 	j.recycle(p)
 	return err
 }
 
-// start is when a wait that lasted d began.
-func start(d time.Duration) time.Time { return time.Now().Add(-d) }
-
+// timedOut is the error of a wait that began at since.
 func (j *Journal) timedOut(since time.Time) error {
 	if down := j.down.Load(); down != nil {
 		return down
@@ -168,7 +166,7 @@ func (j *Journal) Healthy() error {
 // goroutines and releases the directory. It returns the error that kept the
 // end from being written; a second call returns the same.
 func (j *Journal) Close() error {
-	j.close.Do(func() { close(j.closing) })
+	j.once.Do(func() { close(j.closing) })
 	<-j.stopped
 	return j.result
 }

@@ -302,6 +302,44 @@ func TestNothingIsRemovedByDefault(t *testing.T) {
 	}
 }
 
+// TestNotesSurviveRotation: what the journal has to say is not lost when a full
+// segment is ended first.
+func TestNotesSurviveRotation(t *testing.T) {
+	for n := 1; n < 12; n++ {
+		dir := filepath.Join(t.TempDir(), "audit")
+		j := openTest(t, Options{Dir: dir, SegmentBytes: 4096})
+		appendN(t, j, n)
+		closeTest(t, j)
+		got := actions(t, dir)
+		if len(got) < 2 || !slices.Equal(got[len(got)-2:], []string{actionStop, actionCheckpoint}) {
+			t.Errorf("%d records: the journal ends in %v", n, got)
+		}
+	}
+}
+
+// TestIdle: the writer sleeps when there is nothing to do or nothing can be done.
+func TestIdle(t *testing.T) {
+	now := time.Now()
+	for name, w := range map[string]*writer{
+		"fresh segment, retention due": {header: true, retainNow: true, unsigned: 1, dirty: true},
+		"sync in progress":             {job: &syncJob{}, unsigned: 1, dirty: true, opened: now},
+		"down":                         {dirty: true, unsigned: 1, nextTry: now.Add(time.Minute)},
+	} {
+		w.j = &Journal{}
+		if name == "down" {
+			w.j.down.Store(&Unavailable{})
+		}
+		w.lastRetain = now
+		w.opts = &Options{SegmentAge: time.Hour, RetainAge: time.Hour, SyncInterval: time.Second, CheckpointInterval: time.Second}
+		if name == "fresh segment, retention due" {
+			w.lastRetain = time.Time{}
+		}
+		if d := w.wait(); d < 30*time.Second {
+			t.Errorf("%s: wakes up after %s", name, d)
+		}
+	}
+}
+
 // slowSink takes lines only when it is told to.
 type slowSink struct {
 	mu    sync.Mutex

@@ -150,6 +150,11 @@ const firstRecords = 3
 
 // openFresh begins segment num.
 func (w *writer) openFresh(num int, t tail, anchor *Statement) error {
+	if t.path != "" {
+		if err := syncFile(t.path); err != nil { // before it is signed
+			return err
+		}
+	}
 	if err := w.signTail(t, anchor); err != nil {
 		return err
 	}

@@ -184,7 +184,7 @@ func (v *verifier) finish() {
 	if !v.report.Signed {
 		return
 	}
-	if v.unfiled > 1 || v.report.Records > 0 && v.sources[0].file == nil {
+	if v.unfiled > 1 && v.filedSince() < v.inline[0] || v.report.Records > 0 && v.sources[0].file == nil {
 		v.faultAt(Fault{Kind: FaultCheckpoint, Want: fmt.Sprintf("a statement in %s for each checkpoint record", checkpointName),
 			Got: fmt.Sprintf("none for the last %d", v.unfiled)})
 	}

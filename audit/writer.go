@@ -159,6 +159,7 @@ func (w *writer) wait() time.Duration {
 	soon := func(t time.Time) { next = min(next, max(0, time.Until(t))) }
 	if w.j.down.Load() != nil {
 		soon(w.nextTry)
+		return next
 	}
 	if w.job == nil && w.dirty && !w.header {
 		soon(w.lastSync.Add(w.opts.SyncInterval))
@@ -169,7 +170,7 @@ func (w *writer) wait() time.Duration {
 	if !w.header && w.unsigned > 0 {
 		soon(w.opened.Add(w.opts.SegmentAge))
 	}
-	if w.opts.RetainAge > 0 {
+	if w.opts.RetainAge > 0 && !w.retainNow {
 		soon(w.lastRetain.Add(retainInterval))
 	}
 	return next
@@ -285,6 +286,7 @@ func (w *writer) tryWrite(group []*pending) (op string, err error) {
 	} else {
 		w.dirty = true
 	}
+	w.header, w.notes = false, nil
 	w.commit(group, records)
 	return "", nil
 }
@@ -327,7 +329,6 @@ func (w *writer) chain(start int, ms int64) {
 
 // commit does what follows a write that succeeded.
 func (w *writer) commit(group []*pending, records int) {
-	w.header, w.notes = false, nil
 	w.unsigned += records
 	m := w.opts.Metrics
 	m.wrote(records)

@@ -171,9 +171,9 @@ type SearchCommand struct {
 // Run prints the records that the query selects to out.
 func (c SearchCommand) Run(ctx context.Context, out, errOut io.Writer) int {
 	buffered := bufio.NewWriter(out)
-	print, err := c.printer(buffered)
+	emit, err := c.printer(buffered)
 	if err == nil {
-		err = Search(ctx, c.Dir, c.Query, print)
+		err = Search(ctx, c.Dir, c.Query, emit)
 	}
 	if ferr := buffered.Flush(); err == nil {
 		err = ferr

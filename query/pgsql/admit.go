@@ -8,7 +8,7 @@ import (
 // Limits bounds what Admit lets pass. A zero field takes its default.
 type Limits struct {
 	Bytes  int // size of the text, 16 MiB by default
-	Tokens int // tokens in the text, 500,000 by default
+	Tokens int // tokens in the text, 300,000 by default
 	// Depth bounds the estimated depth of the parser's output, in messages
 	// inside one another, 3,000 by default. The C parser needs up to 180
 	// bytes of stack for each; thread stacks must have at least 2 MB.
@@ -28,7 +28,7 @@ const (
 
 const (
 	defaultBytes  = 16 << 20
-	defaultTokens = 500_000
+	defaultTokens = 300_000
 	defaultDepth  = 3_000
 	maxLevels     = 1_024 // brackets in one another
 	maxComments   = 256   // comments in one another

@@ -133,7 +133,7 @@ func TestDeparseIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := deparse(tree)
-		if fits := n < maxDeparse/2; fits != (err == nil) || fits && text != "SELECT 1"+rep(" + 1", n) {
+		if fits := n < maxDeparse/2; fits != (err == nil) || fits && strings.Count(text, "+ 1") != n {
 			t.Errorf("%d terms: %.40q, %v", n, text, err)
 		}
 	}

@@ -78,9 +78,10 @@ type AuditLevel struct {
 	Level string `json:"level" jsonschema:"enum=metadata,enum=statement,enum=full"`
 }
 
-// The audit levels, from least to most.
+// The audit levels, from least to most. All record who did what kind of
+// statement to which tables and columns, and how it ended.
 const (
-	AuditMetadata  = "metadata"  // who, when, what kind, which tables
-	AuditStatement = "statement" // and the SQL text with its literals removed
-	AuditFull      = "full"      // and the SQL text as it came
+	AuditMetadata  = "metadata"  // the SQL text only as a digest
+	AuditStatement = "statement" // for now recorded like metadata
+	AuditFull      = "full"      // and the SQL text
 )

@@ -75,8 +75,8 @@ type GrantRule struct {
 	// compared exactly. ExceptTables takes some away; case is ignored.
 	Tables       []string `yaml:"tables" json:"tables,omitempty"`
 	ExceptTables []string `yaml:"except_tables" json:"except_tables,omitempty"`
-	// Functions lists functions, "schema.name", that may be called although
-	// they are not known to be safe.
+	// Functions limits what the class "call" allows to functions by pattern
+	// "schema.name".
 	Functions []string `yaml:"functions" json:"functions,omitempty"`
 	// Unmasked lists tags, by pattern, whose columns are shown as they are.
 	Unmasked []string `yaml:"unmasked" json:"unmasked,omitempty"`

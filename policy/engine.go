@@ -125,26 +125,27 @@ func (e *Engine) watch(ctx context.Context, every time.Duration) {
 }
 
 // load fetches the policy and, if it is new or always is set, puts it in force.
-// What came of it is reported to hook, log and Status; nothing is where nothing
-// changed.
+// What came of it is reported to hook, log and Status, except where nothing
+// changed and where looking failed as it did the last time.
 func (e *Engine) load(ctx context.Context, always bool) (changed bool, err error) {
 	e.loading.Lock()
 	defer e.loading.Unlock()
+	first := e.current.Load() == nil
 	c, err := e.source.fetch(ctx, always)
-	if errors.Is(err, errUnchanged) {
+	if errors.Is(err, errUnchanged) || err == nil && !always && c.digest == e.tried {
+		e.unchanged(ctx)
 		return false, nil
 	}
 	if err == nil {
-		if !always && c.digest == e.tried {
-			return false, nil
-		}
 		e.tried = c.digest
 		err = e.activate(ctx, c)
 	}
 	if err != nil && ctx.Err() != nil {
 		return false, err // closing or given up, which says nothing of the policy
 	}
-	e.report(ctx, err)
+	if repeated := e.note(err) && !always; !first && !repeated {
+		e.report(ctx, err)
+	}
 	return err == nil, err
 }
 
@@ -163,25 +164,39 @@ func (e *Engine) activate(ctx context.Context, c *contents) error {
 	return nil
 }
 
-func (e *Engine) report(ctx context.Context, err error) {
+// unchanged ends a failure to look: the source is back as it was.
+func (e *Engine) unchanged(ctx context.Context) {
 	e.mu.Lock()
+	back := e.lastError != nil && e.tried == e.current.Load().digest
+	e.mu.Unlock()
+	if back {
+		_ = e.note(nil)
+		e.report(ctx, nil)
+	}
+}
+
+// note keeps the outcome for Status and says whether it is the same failure as
+// before.
+func (e *Engine) note(err error) (repeated bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	repeated = err != nil && e.lastError != nil && err.Error() == e.lastError.Error()
 	e.lastError = err
 	if err != nil {
 		e.lastErrorAt = time.Now()
 	}
-	e.mu.Unlock()
-	s := e.current.Load()
-	if s == nil {
-		return // the first load; Open returns its error
-	}
-	log := e.options.logger()
+	return repeated
+}
+
+func (e *Engine) report(ctx context.Context, err error) {
+	revision, log := e.Revision(), e.options.logger()
 	if err != nil {
 		log.ErrorContext(ctx, "policy not loaded, the old one stays in force",
-			"source", e.source.String(), "revision", s.revision, "error", err)
+			"source", e.source.String(), "revision", revision, "error", err)
 	} else {
-		log.InfoContext(ctx, "policy loaded", "source", e.source.String(), "revision", s.revision)
+		log.InfoContext(ctx, "policy loaded", "source", e.source.String(), "revision", revision)
 	}
 	if e.options.OnReload != nil {
-		e.options.OnReload(Reloaded{Revision: s.revision, Err: err})
+		e.options.OnReload(Reloaded{Revision: revision, Err: err})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,8 +235,8 @@ func TestReloadKeepsTheOldPolicy(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if len(heard) != 4 || heard[0].Err != nil || heard[1].Err == nil || heard[2].Err == nil || heard[3].Err != nil ||
-		heard[1].Revision != first || heard[3].Revision != e.Revision() {
+	if len(heard) != 3 || heard[0].Err == nil || heard[1].Err == nil || heard[2].Err != nil ||
+		heard[0].Revision != first || heard[2].Revision != e.Revision() {
 		t.Errorf("the hook heard %+v", heard)
 	}
 }
@@ -247,6 +248,36 @@ func TestMissingFolderDoesNotOpen(t *testing.T) {
 	if _, err := Open(context.Background(), Options{Folder: "x", FS: Shipped()}); err == nil {
 		t.Error("two sources were opened")
 	}
+}
+
+// TestWatchingReportsAFaultOnce: a folder that is gone is said once, not at every
+// look.
+func TestWatchingReportsAFaultOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "policy")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeGrant(t, filepath.Join(dir, "p.yaml"), "read")
+	var failures, successes atomic.Int64
+	e := openEngine(t, Options{Folder: dir, PollInterval: 5 * time.Millisecond, OnReload: func(r Reloaded) {
+		if r.Err != nil {
+			failures.Add(1)
+		} else {
+			successes.Add(1)
+		}
+	}})
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the missing folder was not noticed", func() bool { return failures.Load() > 0 })
+	time.Sleep(100 * time.Millisecond)
+	if n := failures.Load(); n != 1 || !allowed(t, e, "read") {
+		t.Errorf("%d reports", n)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the success was not reported", func() bool { return successes.Load() == 1 && e.Status().LastError == "" })
 }
 
 // TestEmptyFolderDeniesEverything: no data means no grants, not the example's.

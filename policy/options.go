@@ -31,9 +31,9 @@ type Options struct {
 	// accepts every mask. A policy with a faulty mask does not load.
 	ValidateMask MaskValidator
 
-	// OnReload is called after every attempt to load a changed policy and after
-	// the first load, and must not call the engine's Reload or Close. Nil is no
-	// hook.
+	// OnReload is called after every attempt to load a changed policy, not after
+	// the first load and not when watching fails again as it did before. It must
+	// not call the engine's Reload or Close. Nil is no hook.
 	OnReload func(Reloaded)
 	// Logger hears of reloads; nil discards.
 	Logger *slog.Logger

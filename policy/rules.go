@@ -134,12 +134,16 @@ func (b *dataBuilder) grant(path string, r *GrantRule, who whoData) grantData {
 		Source:       r.Pos.String(),
 	}
 	g.Tables.All = g.Tables.All || len(r.Tables) == 0
+	g.Functions.All = g.Functions.All || len(r.Functions) == 0
 	g.Everything = g.Tables.All && len(r.ExceptTables) == 0
 	g.Unmasks = len(r.Unmasked) > 0
 	b.oneOf(r.Pos, path+".require", r.Require, RequireMFA, RequireTLS, RequireGrant)
 	if r.Unrestricted && (!g.Tables.All || len(r.ExceptTables) > 0) {
 		b.faults.add(r.Pos, path+".unrestricted",
 			"cannot be combined with tables or except_tables: nobody knows which tables a statement reads that cannot be analysed")
+	}
+	if len(r.Functions) > 0 && !g.Classes["call"] {
+		b.faults.add(r.Pos, path+".functions", "has no effect unless allow lists call")
 	}
 	for i, x := range r.Unmasked {
 		p, err := tagPattern(x)

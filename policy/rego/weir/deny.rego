@@ -5,7 +5,7 @@ package weir
 
 phrases := {
 	"read": "read from", "write": "write to", "ddl": "change the schema of", "dcl": "change rights on",
-	"call": "call procedures on", "copy": "use COPY on", "explain": "use EXPLAIN on", "admin": "administer",
+	"call": "call procedures or functions with effects on", "copy": "use COPY on", "explain": "use EXPLAIN on", "admin": "administer",
 	"unknown": "run statements that weir does not know on",
 }
 
@@ -66,8 +66,8 @@ deny contains {"rule": "function", "message": message} if {
 	not functions_permitted
 	some f in input.statement.functions
 	not function_permitted(f)
-	message := sprintf("the function %s.%s is not known to be safe, and no grant of %s on %s lists it", [
-		f.schema, f.name, input.user.name, input.target.datasource,
+	message := sprintf("no grant lets %s call %s.%s, which is not known to be safe, on %s", [
+		input.user.name, f.schema, f.name, input.target.datasource,
 	])
 }
 

@@ -26,7 +26,7 @@ grant(g) := replaced(
 	{
 		"name": "g", "principal": "group:analysts", "sources": {}, "target": everywhere, "classes": {"read": true},
 		"everything": count(object.keys(g) & {"tables", "except_tables"}) == 0,
-		"tables": all_names, "except_tables": no_names, "functions": no_names,
+		"tables": all_names, "except_tables": no_names, "functions": all_names,
 		"unmasked": {}, "unmasked_all": false,
 		"unmasks": count(object.keys(g) & {"unmasked", "unmasked_all"}) > 0,
 		"unrestricted": false, "mode": "enforce", "require": [],

@@ -160,13 +160,38 @@ test_unrestricted_grant_must_allow_the_class if {
 	not decide(g, {}, {"statement": {"complete": false}}).allow
 }
 
-test_unsafe_functions_are_listed_or_unrestricted if {
-	f := {"statement": {"functions": [{"schema": "app", "name": "total", "safe": false}, {"schema": "pg_catalog", "name": "upper", "safe": true}]}}
-	d := decide([grant({})], {}, f)
+calls(class, schema, name) := {"statement": {"class": class, "tables": [], "functions": [
+	{"schema": schema, "name": name, "safe": false},
+	{"schema": "pg_catalog", "name": "upper", "safe": true},
+]}}
+
+test_a_complete_read_may_call_what_reads if {
+	decide([grant({})], {}, calls("read", "pg_catalog", "pg_relation_size")).allow
+	not decide([grant({})], {}, {"statement": object.union(calls("read", "app", "peek").statement, {"complete": false})}).allow
+}
+
+test_other_statements_need_a_grant_for_unsafe_functions if {
+	f := calls("write", "app", "total")
+	d := decide([grant({"classes": {"write": true}})], {}, f)
 	not d.allow
-	messages(d) == {"the function app.total is not known to be safe, and no grant of ana on shop lists it"}
-	decide([grant({"functions": tables("app", "total")})], {}, f).allow
-	decide([grant({"unrestricted": true})], {}, f).allow
+	messages(d) == {"no grant lets ana call app.total, which is not known to be safe, on shop"}
+	decide([grant({"classes": {"write": true, "call": true}})], {}, f).allow
+	decide([grant({"classes": {"write": true, "call": true}, "functions": tables("app", "total")})], {}, f).allow
+	not decide([grant({"classes": {"write": true, "call": true}, "functions": tables("app", "other")})], {}, f).allow
+	not decide([grant({"classes": {"write": true}, "functions": tables("app", "total")})], {}, f).allow
+	decide([grant({"classes": {"write": true}, "unrestricted": true})], {}, f).allow
+}
+
+test_call_needs_its_class if {
+	d := decide([grant({})], {}, calls("call", "pg_catalog", "nextval"))
+	messages(d) == {"no grant lets ana call procedures or functions with effects on shop"}
+	decide([grant({"classes": {"call": true}, "functions": tables("pg_catalog", "nextval")})], {}, calls("call", "pg_catalog", "nextval")).allow
+}
+
+test_session_statements_may_set_but_not_call if {
+	decide([grant({})], {}, calls("session", "pg_catalog", "set_config")).allow
+	not decide([grant({})], {}, calls("session", "app", "set_config")).allow
+	not decide([grant({})], {}, calls("session", "pg_catalog", "pg_terminate_backend")).allow
 }
 
 test_requirements if {

@@ -112,6 +112,24 @@ var sensitiveCatalogs = map[string]string{
 	"pg_stat_replication": "it shows other sessions", "pg_stat_wal_receiver": "it holds credentials",
 }
 
+// sensitiveColumns of harmless catalogs tell how many rows relations hold,
+// partitions and partial indexes among them.
+var sensitiveColumns = map[string][]string{"pg_class": {"reltuples", "relpages", "relallvisible", "relallfrozen"}}
+
+// hideColumns puts a gap on the columns of a catalog that must not be shown.
+func (r *run) hideColumns(item *rangeItem) *rangeItem {
+	names := sensitiveColumns[item.relation.Name]
+	if item.relation.Schema != "pg_catalog" || names == nil {
+		return item
+	}
+	for i := range item.cols {
+		if c := &item.cols[i]; contains(names, c.name) {
+			c.value.gaps = []pendingGap{{reason: "column pg_catalog." + item.relation.Name + "." + c.name + " cannot be shown: it counts rows"}}
+		}
+	}
+	return item
+}
+
 // catalogRelation notes a relation of the server itself.
 func (r *run) catalogRelation(rel *Relation, pos int32) {
 	if why := sensitiveCatalogs[rel.Name]; why != "" {

@@ -60,13 +60,18 @@ func (r *run) copy(x *pg.CopyStmt) {
 
 // copyFrom notes what COPY writes.
 func (r *run) copyFrom(x *pg.CopyStmt, c *Copy) []column {
-	target := r.targetRelation(x.Relation, "insert")
-	sc := &scope{items: []*rangeItem{target}}
-	r.use(r.expr(x.WhereClause, sc), query.UseFilter)
-	if target.relation != nil {
-		r.generatedDefaults(target.relation)
+	t := r.openTarget(x.Relation, "INSERT")
+	if t == nil {
+		return nil
 	}
-	c.Columns = r.copyColumns(x, target)
+	sc := &scope{items: []*rangeItem{t.item}}
+	r.use(r.expr(x.WhereClause, sc), query.UseFilter)
+	c.Columns = r.copyColumns(x, t.item)
+	for _, name := range c.Columns {
+		r.assigned(t, name, x.Relation.Location)
+	}
+	r.defaults(t)
+	r.checks(t, c.Columns, true)
 	return nil
 }
 

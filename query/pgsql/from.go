@@ -94,12 +94,15 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 		r.catalogRelation(rel, pos)
 		return r.plainItem(rel)
 	}
+	if rel.Kind == 'f' {
+		r.gap(pos, "what foreign table "+rel.Schema+"."+rel.Name+" shows is not known")
+	}
 	if rel.Kind != 'v' && rel.Kind != 'm' {
 		if Builtin(rel.Schema) {
 			r.catalogRelation(rel, pos)
 		}
 		r.readConditions(rel, pos)
-		return r.plainItem(rel)
+		return r.hideColumns(r.plainItem(rel))
 	}
 	v := r.view(rel)
 	r.readView(rel, v, pos)
@@ -142,6 +145,9 @@ func (r *run) readConditions(rel *Relation, pos int32) {
 		sub := r.nested(rel.Owner)
 		sub.pending = false
 		for _, c := range rel.Conditions {
+			if strings.HasPrefix(c, checkConstraint) || strings.HasPrefix(c, exclusion) || strings.HasPrefix(c, foreignKey) {
+				continue // matters for writes alone
+			}
 			v, ok := sub.stored(rel, c)
 			if !ok {
 				r.gap(pos, "a row security policy of "+rel.Schema+"."+rel.Name+" could not be read")

@@ -89,7 +89,7 @@ WHERE (c.relkind = 'v' OR c.relkind = 'm') AND n.nspname` + notTemp + `
 // Conditions whose failure or use can show values, by relation.
 const sqlConditions = `SELECT x.rel, x.def FROM (
   SELECT k.conrelid AS rel, pg_catalog.pg_get_constraintdef(k.oid) AS def FROM pg_catalog.pg_constraint k
-    WHERE (k.contype = 'c' OR k.contype = 'x') AND k.conrelid <> 0
+    WHERE (k.contype = 'c' OR k.contype = 'x' OR k.contype = 'f') AND k.conrelid <> 0
   UNION ALL SELECT i.indrelid, pg_catalog.pg_get_expr(i.indpred, i.indrelid) FROM pg_catalog.pg_index i WHERE i.indpred IS NOT NULL
   UNION ALL SELECT i.indrelid, pg_catalog.pg_get_expr(i.indexprs, i.indrelid) FROM pg_catalog.pg_index i WHERE i.indexprs IS NOT NULL
   UNION ALL SELECT p.polrelid, pg_catalog.pg_get_expr(p.polqual, p.polrelid) FROM pg_catalog.pg_policy p WHERE p.polqual IS NOT NULL

@@ -188,11 +188,18 @@ func (r *run) storedColumns(rel *Relation, expression string) []int16 {
 	return out
 }
 
+// How the conditions of a relation begin that are constraints.
+const (
+	checkConstraint = "CHECK "
+	exclusion       = "EXCLUDE "
+	foreignKey      = "FOREIGN KEY "
+)
+
 // stored evaluates a deparsed expression, list of expressions or constraint
 // over the columns of a relation.
 func (r *run) stored(rel *Relation, expression string) (value, bool) {
 	sc := &scope{items: []*rangeItem{r.plainItem(rel)}}
-	if strings.HasPrefix(expression, "CHECK ") || strings.HasPrefix(expression, "EXCLUDE ") {
+	if strings.HasPrefix(expression, checkConstraint) || strings.HasPrefix(expression, exclusion) || strings.HasPrefix(expression, foreignKey) {
 		tree, err := parse("CREATE TABLE x (" + expression + ")")
 		if err != nil || len(tree.Stmts) != 1 || len(tree.Stmts[0].Stmt.GetCreateStmt().GetTableElts()) != 1 {
 			return value{}, false
@@ -204,7 +211,7 @@ func (r *run) stored(rel *Relation, expression string) (value, bool) {
 				v = derive(v, r.indexElem(items[0].GetIndexElem(), sc))
 			}
 		}
-		return v, true
+		return derive(v, r.references(rel, c)), true
 	}
 	sel := parseSelect("SELECT " + expression)
 	if sel == nil {
@@ -215,6 +222,30 @@ func (r *run) stored(rel *Relation, expression string) (value, bool) {
 		v = derive(v, r.expr(t.GetResTarget().GetVal(), sc))
 	}
 	return v, true
+}
+
+// references are the columns on both sides of a foreign key.
+func (r *run) references(rel *Relation, c *pg.Constraint) value {
+	if c.GetPktable() == nil {
+		return value{}
+	}
+	other := r.resolveRelation(c.Pktable)
+	if other == nil {
+		return value{}
+	}
+	r.acc.table(other, false, "select")
+	var v value
+	for _, side := range []struct {
+		rel  *Relation
+		list []*pg.Node
+	}{{rel, c.FkAttrs}, {other, c.PkAttrs}} {
+		for _, n := range side.list {
+			if col := side.rel.Column(n.GetString_().GetSval()); col != nil {
+				v.deps = mergeDeps(v.deps, []dep{{rel: side.rel.OID, attr: col.Attr, pos: -1}})
+			}
+		}
+	}
+	return v
 }
 
 func (r *run) indexElem(e *pg.IndexElem, sc *scope) value {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -163,7 +163,7 @@ func newCutter(t *testing.T) *cutter {
 
 func (c *cutter) carry(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", fmt.Sprintf("%s:%d", database.Host, database.Port))
+	server, err := net.Dial("tcp", net.JoinHostPort(database.Host, strconv.Itoa(database.Port)))
 	if err != nil {
 		return
 	}

@@ -1,15 +1,23 @@
 package pgsession
 
 import (
+	"errors"
 	"strings"
+	"time"
 
 	"github.com/weirdb/weir/protocol/pgwire"
+	"github.com/weirdb/weir/proxy"
 	"github.com/weirdb/weir/query/pgsql"
 )
 
 // probeName is the name of the statement and the portal with which weir asks
 // the server. Named ones leave the client's unnamed ones alone.
 const probeName = "weir: probe"
+
+// askTimeout is how long the server has to answer a question of weir's own.
+const askTimeout = 30 * time.Second
+
+var errSilent = errors.New("the server does not answer a question about the session")
 
 // answer is what a private batch brought.
 type answer struct {
@@ -55,6 +63,8 @@ func (j *judge) await(a *answer) error {
 	if err := j.up.Writer.Flush(); err != nil {
 		return upstreamError(err)
 	}
+	late := time.AfterFunc(askTimeout, func() { j.finish(end(proxy.EndUpstreamLost, errSilent)) })
+	defer late.Stop()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for !a.done && j.ending == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/weirdb/weir/deploy/pgserver"
 )
 
-func TestStartServesOverVerifiedTLSAndStopRemoves(t *testing.T) {
+func TestLiveStartServesOverVerifiedTLSAndStopRemoves(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	s, err := pgserver.Start(ctx, pgserver.Options{HBA: []string{"hostssl all certified 127.0.0.1/32 cert"}, Settings: map[string]string{"work_mem": "7MB"}})

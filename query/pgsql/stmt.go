@@ -64,7 +64,7 @@ func (r *run) strengthen() {
 		case "row lock":
 			f.Class = query.ClassWrite
 		case "function":
-			if f.Class == query.ClassRead {
+			if f.Class == query.ClassRead || f.Class == query.ClassSession {
 				f.Class = query.ClassCall
 			}
 		case "set":

@@ -63,7 +63,7 @@ func major(c *Conn) int {
 	return n
 }
 
-func TestDialMethods(t *testing.T) {
+func TestLiveDialMethods(t *testing.T) {
 	tests := []struct {
 		name, role, password, method string
 		change                       func(*Config)
@@ -121,7 +121,7 @@ func TestDialMethods(t *testing.T) {
 	}
 }
 
-func TestDialRefusals(t *testing.T) {
+func TestLiveDialRefusals(t *testing.T) {
 	other, err := newAuthority("another CA")
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestDialRefusals(t *testing.T) {
 	}
 }
 
-func TestCancel(t *testing.T) {
+func TestLiveCancel(t *testing.T) {
 	for _, mode := range []Mode{Disable, Prefer, VerifyFull} {
 		t.Run(string(mode), func(t *testing.T) {
 			cfg := config(t, "trusted", "")
@@ -207,7 +207,7 @@ func TestCancel(t *testing.T) {
 }
 
 // TestDirectTLSNeedsVersion17 asks the server itself.
-func TestDirectTLSNeedsVersion17(t *testing.T) {
+func TestLiveDirectTLSNeedsVersion17(t *testing.T) {
 	cfg := config(t, "trusted", "")
 	c, err := Dial(t.Context(), cfg)
 	if err != nil {
@@ -231,7 +231,7 @@ func TestDirectTLSNeedsVersion17(t *testing.T) {
 
 // TestDirectTLS puts a TLS terminator with ALPN in front of the server, which
 // may be too old for direct TLS.
-func TestDirectTLS(t *testing.T) {
+func TestLiveDirectTLS(t *testing.T) {
 	cfg := config(t, "trusted", "")
 	s, _ := postgres() // config has checked the error
 	cert, err := s.ca.issue("localhost", net.IPv4(127, 0, 0, 1))

@@ -34,7 +34,7 @@ func (m *maskedResult) Cell(i int) []byte {
 // compiles the masks. What disagrees ends the session before any row.
 func (s *session) mask(st *statement, fields []pgwire.Field) error {
 	if err := lineage(st, fields); err != nil {
-		s.datasource.Catalogs.Invalidate()
+		s.datasource.changed()
 		return end(proxy.EndLineageMismatch, err)
 	}
 	if len(st.ticket.Masks) == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirdb/weir/auth"
@@ -68,6 +69,21 @@ type Datasource struct {
 	Upstream upstream.Config // Params, Reader and Writer are set by the session
 	Catalogs Catalogs
 	Analyzer Analyzer
+
+	// defined is the token of the last change of definitions that was made
+	// through weir: no session analyses with older ones.
+	defined atomic.Uint64
+}
+
+// changed says that definitions have changed.
+func (d *Datasource) changed() {
+	token := uint64(d.Catalogs.Invalidate())
+	for {
+		old := d.defined.Load()
+		if old >= token || d.defined.CompareAndSwap(old, token) {
+			return
+		}
+	}
 }
 
 // Options make a Handler. Zero durations and sizes take the default named.

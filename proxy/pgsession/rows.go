@@ -462,10 +462,7 @@ func (r *relay) committed() {
 	r.touched = false
 	if r.defines {
 		r.defines = false
-		token := r.datasource.Catalogs.Invalidate()
-		r.mu.Lock()
-		r.defined = max(r.defined, token)
-		r.mu.Unlock()
+		r.datasource.changed()
 	}
 }
 

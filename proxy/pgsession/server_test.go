@@ -135,6 +135,7 @@ type setup struct {
 	proxy    proxy.Options
 	readOnly bool
 	noTLS    bool
+	catalogs pgsession.Catalogs
 	tlsOnly  bool
 	address  string // of the database, another than the real one
 }
@@ -167,7 +168,10 @@ func start(t *testing.T, s setup) *weir {
 		cfg.TLS = upstream.Disable
 	}
 	ds := &pgsession.Datasource{Target: gate.Target{Datasource: "shop", Engine: "postgresql", Database: "postgres", ReadOnly: s.readOnly},
-		Upstream: cfg, Catalogs: catalogs{}, Analyzer: &pgsql.Analyzer{}}
+		Upstream: cfg, Catalogs: catalogs{}, Analyzer: pgsql.NewAnalyzer(pgsql.Options{})}
+	if s.catalogs != nil {
+		ds.Catalogs = s.catalogs
+	}
 	o := s.options
 	o.Auth, o.MaskKeys = a, keys
 	if o.Gate == nil {

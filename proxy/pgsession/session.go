@@ -38,7 +38,6 @@ type session struct {
 	terminated bool // the client said goodbye
 	idleSince  time.Time
 	reported   map[string]string // ParameterStatus since the judge last looked
-	defined    pgsql.Token       // of the last change of definitions that this session made
 	catalog    *pgsql.Catalog    // the last one that was analysed with
 	graceful   *time.Timer       // closes the client's connection if the relay does not
 	helpers    sync.WaitGroup    // timers' cancel requests

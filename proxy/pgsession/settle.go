@@ -98,9 +98,7 @@ func (j *judge) settle() byte {
 	}
 	failed := failures > 0
 	if j.changed&pgsql.ChangeUnknown != 0 {
-		for _, c := range j.state.Cursors {
-			c.Facts = nil // a function may have opened another of the name
-		}
+		clear(j.state.Cursors) // a function may have opened another of the name
 	}
 	if j.changed&(pgsql.ChangeUnknown|pgsql.ChangeTemp) != 0 || failed && j.changed&meaning != 0 || j.local && status == pgwire.TxIdle {
 		j.state.Stale = true
@@ -187,12 +185,13 @@ func (j *judge) apply(catalog *pgsql.Catalog, s *pgsql.Statement, st *statement)
 // catalogWait bounds the wait for definitions.
 const catalogWait = 15 * time.Second
 
-// current gives the definitions to analyse with: at least those that this
-// session has made and committed.
+// current gives the definitions to analyse with: at least those that were made
+// through weir and committed.
 func (j *judge) current(ctx context.Context) (*pgsql.Catalog, error) {
-	j.mu.Lock()
-	after := j.defined
-	j.mu.Unlock()
+	return j.after(ctx, pgsql.Token(j.datasource.defined.Load()))
+}
+
+func (j *judge) after(ctx context.Context, after pgsql.Token) (*pgsql.Catalog, error) {
 	ctx, cancel := context.WithTimeout(ctx, catalogWait)
 	defer cancel()
 	c, err := j.datasource.Catalogs.After(ctx, after)
@@ -226,10 +225,7 @@ func (j *judge) analyse(ctx context.Context, text string) (*pgsql.Analysis, *pgs
 		return a, catalog
 	}
 	// Somebody else may have made them a moment ago.
-	j.mu.Lock()
-	j.defined = max(j.defined, j.datasource.Catalogs.Invalidate())
-	j.mu.Unlock()
-	fresh, err := j.current(ctx)
+	fresh, err := j.after(ctx, j.datasource.Catalogs.Invalidate())
 	if err != nil {
 		return a, catalog
 	}

@@ -44,10 +44,14 @@ func (s *stack) drive(t *testing.T, c client) {
 	c.available(t)
 	direct := c.run(t, s.direct)
 	through := c.run(t, s.proxy)
+	var missing []string
 	for _, step := range c.steps {
 		if !slices.ContainsFunc(through, func(o observation) bool { return o.Step == step }) {
-			t.Errorf("the client did not get to %s", step)
+			missing = append(missing, step)
 		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("the client did not get to %s", strings.Join(missing, ", "))
 	}
 	compare(t, direct, through)
 }

@@ -135,6 +135,7 @@ var refusals = map[string]func(any) string{
 	"savepoint":          equal(plain([][]string{{"2", "g***@example.net"}})),
 	"cancelled":          equal("57014"),
 	"cancelled_soon":     equal(true),
+	"frozen":             equal(plain(slices.Repeat([]string{"42501"}, len(writes)))),
 	"wrong_password":     oneOf(equal("28P01"), contains(`password authentication failed for user "ana"`)),
 }
 

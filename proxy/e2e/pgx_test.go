@@ -87,6 +87,7 @@ func runPgx(t *testing.T, e endpoint) []observation {
 	defer conn.Close(ctx)
 	defer admin.Close(ctx)
 	p.read(conn)
+	p.application()
 	p.write(admin)
 	if e.weir {
 		p.refused(conn)
@@ -223,6 +224,14 @@ func copied(text string) table {
 	return out
 }
 
+// application sees personal data and no payment data.
+func (p *pgxClient) application() {
+	conn := p.connect(p.e.application, p.e.applicationPW, "shop")
+	defer conn.Close(p.ctx)
+	p.observe("people_unmasked", p.rows(conn.Query(p.ctx, people, 15, 24)))
+	p.observe("payments", p.rows(conn.Query(p.ctx, payment+" OR id = 4", 3)))
+}
+
 func (p *pgxClient) write(admin *pgx.Conn) {
 	exec := func(sql string, args ...any) {
 		p.t.Helper()
@@ -327,19 +336,7 @@ func (p *pgxClient) frozen() {
 	defer conn.Close(p.ctx)
 	p.observe("alive", p.rows(conn.Query(p.ctx, "SELECT count(*) / 1200 FROM customers")))
 	var states []string
-	for _, sql := range []string{
-		"UPDATE customers SET segment = 'x' WHERE id = 1",
-		"WITH gone AS (DELETE FROM orders WHERE id = 1 RETURNING id) SELECT * FROM gone",
-		"CREATE TABLE t (a int)",
-		"SELECT * INTO t FROM products",
-		"DO $$ BEGIN DELETE FROM products; END $$",
-		"SET default_transaction_read_only = off",
-		"SELECT set_config('transaction_read_only', 'off', false)",
-		"BEGIN READ WRITE",
-		"COPY products FROM STDIN",
-		"EXPLAIN ANALYZE DELETE FROM products",
-		"SELECT nextval('nothing')",
-	} {
+	for _, sql := range writes {
 		_, err := conn.Exec(p.ctx, sql)
 		state := sqlstate(err)
 		if state != "42501" {
@@ -349,4 +346,19 @@ func (p *pgxClient) frozen() {
 	}
 	p.observe("frozen", states)
 	p.observe("alive", p.rows(conn.Query(p.ctx, "SELECT 1")))
+}
+
+// writes are refused on a read-only source, however they are spelled.
+var writes = []string{
+	"UPDATE customers SET segment = 'x' WHERE id = 1",
+	"WITH gone AS (DELETE FROM orders WHERE id = 1 RETURNING id) SELECT * FROM gone",
+	"CREATE TABLE t (a int)",
+	"SELECT * INTO t FROM products",
+	"DO $$ BEGIN DELETE FROM products; END $$",
+	"SET default_transaction_read_only = off",
+	"SELECT set_config('transaction_read_only', 'off', false)",
+	"BEGIN READ WRITE",
+	"COPY products FROM STDIN",
+	"EXPLAIN ANALYZE DELETE FROM products",
+	"SELECT nextval('nothing')",
 }

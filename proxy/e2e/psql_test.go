@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,6 +104,33 @@ func runPsql(t *testing.T, e endpoint) []observation {
 	seen = append(seen, observation{"wrong_password", fmt.Sprint(err)})
 	psqlInterrupted(t, e)
 	psqlPlaintext(t, e)
+	return seen
+}
+
+// libpq18 is where `make servers` puts the library of PostgreSQL 18.
+const libpq18 = "../../.cache/postgres18/native/lib"
+
+// runLibpq18 is psql with the newest client library, which asks for what older
+// ones cannot: protocol 3.2 with long cancel keys, channel binding as a must
+// and, through weir, TLS from the first byte.
+func runLibpq18(t *testing.T, e endpoint) []observation {
+	lib, err := filepath.Abs(libpq18)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.extra = []string{"LD_LIBRARY_PATH=" + lib, "PGMAXPROTOCOLVERSION=latest", "PGCHANNELBINDING=require", "PGREQUIREAUTH=scram-sha-256"}
+	if e.weir {
+		e.extra = append(e.extra, "PGSSLNEGOTIATION=direct")
+	}
+	old := e
+	old.extra = []string{"LD_LIBRARY_PATH=" + lib, "PGSSLNEGOTIATION=unknown"}
+	if _, err := output(t, old, "", "psql", "-X", "-c", "SELECT 1"); err == nil || !strings.Contains(err.Error(), "sslnegotiation") {
+		t.Fatalf("psql does not use the library in %s: %v", lib, err)
+	}
+	seen := psqlScript(t, e, psqlRead)
+	if e.weir {
+		psqlInterrupted(t, e)
+	}
 	return seen
 }
 

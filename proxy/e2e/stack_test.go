@@ -24,11 +24,13 @@ import (
 
 // endpoint is where a client connects, and as whom.
 type endpoint struct {
-	port           int
-	ca             string
-	user, password string // an analyst
-	admin, adminPW string // an administrator
-	weir           bool
+	port                       int
+	ca                         string
+	user, password             string // an analyst
+	admin, adminPW             string // an administrator
+	application, applicationPW string // one that reads only
+	weir                       bool
+	extra                      []string // environment of the client program
 }
 
 const host = "localhost" // as in both certificates
@@ -46,9 +48,10 @@ func (e endpoint) env() []string {
 	if e.weir {
 		through = "1"
 	}
-	return append(os.Environ(), "PGHOST="+host, "PGPORT="+strconv.Itoa(e.port), "PGDATABASE=shop", "PGUSER="+e.user, "PGPASSWORD="+e.password,
+	env := append(os.Environ(), "PGHOST="+host, "PGPORT="+strconv.Itoa(e.port), "PGDATABASE=shop", "PGUSER="+e.user, "PGPASSWORD="+e.password,
 		"PGSSLMODE=verify-full", "PGSSLROOTCERT="+e.ca, "E2E_ADMIN="+e.admin, "E2E_ADMIN_PASSWORD="+e.adminPW, "E2E_WEIR="+through,
 		"PGTZ=UTC", "TZ=UTC", "PGCONNECT_TIMEOUT=10", "PYTHONDONTWRITEBYTECODE=1", "LC_ALL=C.UTF-8")
+	return append(env, e.extra...)
 }
 
 // stack is a server with the demo's data and a weir in front of it.
@@ -58,7 +61,6 @@ type stack struct {
 	dir           string
 	server        *pgserver.Server
 	upstream      string // password of the role that weir logs in as
-	application   string // password of the read-only application
 	adminAddress  string
 	direct, proxy endpoint
 	weir          *process
@@ -73,7 +75,7 @@ func newStack(t *testing.T, binary string, major int) *stack {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
-	s := &stack{major: major, binary: binary, dir: t.TempDir(), server: server, upstream: secret(), application: secret()}
+	s := &stack{major: major, binary: binary, dir: t.TempDir(), server: server, upstream: secret()}
 	s.loadDemo(t, ctx)
 	s.configure(t)
 	s.addPeople(t)
@@ -121,7 +123,8 @@ func (s *stack) loadDemo(t *testing.T, ctx context.Context) {
 			t.Fatalf("load the demo: %v", err)
 		}
 	}
-	s.direct = endpoint{port: s.server.Port, ca: s.server.CAFile, user: "weir", password: s.upstream, admin: "weir", adminPW: s.upstream}
+	s.direct = endpoint{port: s.server.Port, ca: s.server.CAFile, user: "weir", password: s.upstream, admin: "weir", adminPW: s.upstream,
+		application: "weir", applicationPW: s.upstream}
 }
 
 const configuration = `profile: development
@@ -165,7 +168,8 @@ func (s *stack) configure(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("E2E_SHOP_PASSWORD", s.upstream)
-	s.proxy = endpoint{port: port, ca: filepath.Join(s.dir, "state", "server.crt"), user: "ana", password: secret(), admin: "root", adminPW: secret(), weir: true}
+	s.proxy = endpoint{port: port, ca: filepath.Join(s.dir, "state", "server.crt"), user: "ana", password: secret(), admin: "root", adminPW: secret(),
+		application: "kiosk", applicationPW: secret(), weir: true}
 }
 
 func (s *stack) addPeople(t *testing.T) {
@@ -174,7 +178,7 @@ func (s *stack) addPeople(t *testing.T) {
 		s.command(t, "", "group", "add", g)
 	}
 	for _, p := range []struct{ name, password, group string }{
-		{s.proxy.user, s.proxy.password, "analysts"}, {s.proxy.admin, s.proxy.adminPW, "administrators"}, {"kiosk", s.application, "applications-ro"},
+		{s.proxy.user, s.proxy.password, "analysts"}, {s.proxy.admin, s.proxy.adminPW, "administrators"}, {s.proxy.application, s.proxy.applicationPW, "applications-ro"},
 	} {
 		s.command(t, p.password+"\n", "user", "add", p.name, "--group", p.group, "--password-stdin")
 	}

@@ -11,10 +11,10 @@ pyodbc.pooling = False
 
 
 def connect(user=USER, password=PASSWORD):
-    # UseDeclareFetch reads by cursor, Fetch rows at a time; Protocol 7.4-2 rolls back statements by savepoint.
+    # UseDeclareFetch reads by cursor, Fetch rows at a time; 7.4-2 undoes a failed statement by a savepoint.
     settings = {"Driver": "{PostgreSQL Unicode}", "Servername": HOST, "Port": PORT, "Database": DATABASE, "UID": user, "PWD": password,
                 "SSLmode": "verify-full", "pqopt": "{sslrootcert=" + CA + "}", "UseServerSidePrepare": "1", "UseDeclareFetch": "1",
-                "Fetch": "100", "Protocol": "7.4-0"}
+                "Fetch": "100", "Protocol": "7.4-2"}
     return pyodbc.connect(";".join(k + "=" + v for k, v in settings.items()), autocommit=True)
 
 
@@ -67,7 +67,7 @@ def refused(conn):
     conn.autocommit = False
     fetch(conn, "SELECT 1")
     sqlstate(conn, DENIED.format("?"), "x")
-    # The driver itself sends ROLLBACK after an error at this setting.
+    observe("savepoint", rows(fetch(conn, CONTACT.format("?"), 2)))
     conn.rollback()
     observe("rolled_back", rows(fetch(conn, CONTACT.format("?"), 1)))
     conn.commit()

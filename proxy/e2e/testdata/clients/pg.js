@@ -41,6 +41,7 @@ async function read (c) {
   observe('payments', payments)
   const salaries = await c.query(arrays('SELECT id, full_name, ssn, salary, birth_date, hired_on FROM hr.employees WHERE id <= $1 ORDER BY id', [5]))
   observe('salaries', rows(salaries))
+  observe('salary_sum', salaries.rows.reduce((sum, r) => sum + Number(r[3]), 0).toFixed(2))
   observe('binary', rows(await c.query(arrays('SELECT country, email FROM customers WHERE id = $1', [1], { binary: true }))))
   await c.query('BEGIN')
   await c.query('DECLARE everybody CURSOR FOR SELECT id, email FROM customers ORDER BY id')

@@ -23,7 +23,6 @@ const (
 
 // contents is a policy as it was found, not yet understood.
 type contents struct {
-	name     string     // where it came from, for people
 	revision string     // that its author gave it, empty if none
 	modules  []dataFile // Rego, with tests
 	data     []dataFile // policy data in YAML

@@ -12,7 +12,7 @@ type Version uint32
 
 // Versions that PostgreSQL 14 to 18 speak.
 const (
-	Version30 Version = 3<<16 | 0
+	Version30 Version = 3 << 16
 	Version32 Version = 3<<16 | 2
 )
 

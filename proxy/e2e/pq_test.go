@@ -124,7 +124,7 @@ func (p *pqClient) write(admin *sql.DB) {
 	exec(insert, 2, nil, nil, nil, nil, nil, nil, nil)
 	tx, err := admin.BeginTx(p.ctx, nil)
 	p.must(err)
-	into, err := tx.PrepareContext(p.ctx, pq.CopyIn("written", "id", "word"))
+	into, err := tx.PrepareContext(p.ctx, `COPY "written" ("id", "word") FROM STDIN`)
 	p.must(err)
 	for _, row := range [][]any{{3, "three"}, {4, nil}} {
 		_, err = into.ExecContext(p.ctx, row...)

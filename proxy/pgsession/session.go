@@ -124,13 +124,6 @@ func (s *session) finish(e *ended) {
 	s.in.Interrupt()
 }
 
-// ended says whether the session is ending.
-func (s *session) ended() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ending != nil
-}
-
 // farewell tells the client why the session ends and closes its connection. It
 // is the relay's last act, because the relay owns the writer.
 func (s *session) farewell() {

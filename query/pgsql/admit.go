@@ -115,7 +115,6 @@ func (l *level) next() {
 // gate is one run of Admit.
 type gate struct {
 	lx     lexer
-	levels []level   // open brackets, innermost last
 	before prefix    // what the last token says of the next
 	top    int       // open brackets
 	first  [48]level // the outermost levels: enough for all but a few texts

@@ -20,6 +20,7 @@ type Catalog struct {
 	Types     map[uint32]*Type // by OID
 	typeNames map[qualified]*Type
 	functions map[string][]*Function // by bare name
+	byOID     map[uint32]*Function
 	operators map[string][]*Operator // by bare name
 	Casts     []Cast                 // user-defined ones and those of extensions only
 }
@@ -137,6 +138,9 @@ func (c *Catalog) TypeNamed(schema, name string) *Type { return c.typeNames[qual
 // Functions lists every function of a bare name, in all schemas.
 func (c *Catalog) Functions(name string) []*Function { return c.functions[name] }
 
+// FunctionByOID finds a function, nil if there is none.
+func (c *Catalog) FunctionByOID(oid uint32) *Function { return c.byOID[oid] }
+
 // Operators lists every operator of a bare name, in all schemas.
 func (c *Catalog) Operators(name string) []*Operator { return c.operators[name] }
 
@@ -161,7 +165,9 @@ func (c *Catalog) Index(functions []*Function, operators []*Operator) {
 		c.typeNames[qualified{t.Schema, t.Name}] = t
 	}
 	c.functions = make(map[string][]*Function)
+	c.byOID = make(map[uint32]*Function, len(functions))
 	for _, f := range functions {
+		c.byOID[f.OID] = f
 		c.functions[f.Name] = append(c.functions[f.Name], f)
 	}
 	c.operators = make(map[string][]*Operator)

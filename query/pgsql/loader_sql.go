@@ -86,15 +86,21 @@ WHERE (c.relkind = 'v' OR c.relkind = 'm') AND n.nspname` + notTemp + `
     WHERE r.ev_class = c.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
     AND d.refobjid = ANY ('%s'::pg_catalog.oid[])) ORDER BY c.oid`
 
-// Conditions whose failure or use can show values, by relation.
-const sqlConditions = `SELECT x.rel, x.def FROM (
-  SELECT k.conrelid AS rel, pg_catalog.pg_get_constraintdef(k.oid) AS def FROM pg_catalog.pg_constraint k
-    WHERE (k.contype = 'c' OR k.contype = 'x' OR k.contype = 'f') AND k.conrelid <> 0
-  UNION ALL SELECT i.indrelid, pg_catalog.pg_get_expr(i.indpred, i.indrelid) FROM pg_catalog.pg_index i WHERE i.indpred IS NOT NULL
-  UNION ALL SELECT i.indrelid, pg_catalog.pg_get_expr(i.indexprs, i.indrelid) FROM pg_catalog.pg_index i WHERE i.indexprs IS NOT NULL
-  UNION ALL SELECT p.polrelid, pg_catalog.pg_get_expr(p.polqual, p.polrelid) FROM pg_catalog.pg_policy p WHERE p.polqual IS NOT NULL
-  UNION ALL SELECT p.polrelid, pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) FROM pg_catalog.pg_policy p WHERE p.polwithcheck IS NOT NULL
-) x JOIN pg_catalog.pg_class c ON c.oid = x.rel WHERE c.relpersistence <> 't'` + unlocked + ` ORDER BY x.rel, x.def COLLATE "C"`
+// Conditions whose failure or use can show values, by relation. Each part
+// leaves out what is locked itself, before it prints anything.
+var sqlConditions = func() string {
+	part := func(rel, def, from string) string {
+		return `SELECT ` + rel + ` AS rel, ` + def + ` AS def FROM pg_catalog.` + from +
+			` AND NOT ` + rel + ` = ANY ('%[1]s'::pg_catalog.oid[])`
+	}
+	return `SELECT x.rel, x.def FROM (` + strings.Join([]string{
+		part("k.conrelid", "pg_catalog.pg_get_constraintdef(k.oid)", "pg_constraint k WHERE (k.contype = 'c' OR k.contype = 'x' OR k.contype = 'f') AND k.conrelid <> 0"),
+		part("i.indrelid", "pg_catalog.pg_get_expr(i.indpred, i.indrelid)", "pg_index i WHERE i.indpred IS NOT NULL"),
+		part("i.indrelid", "pg_catalog.pg_get_expr(i.indexprs, i.indrelid)", "pg_index i WHERE i.indexprs IS NOT NULL"),
+		part("p.polrelid", "pg_catalog.pg_get_expr(p.polqual, p.polrelid)", "pg_policy p WHERE p.polqual IS NOT NULL"),
+		part("p.polrelid", "pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)", "pg_policy p WHERE p.polwithcheck IS NOT NULL"),
+	}, "\nUNION ALL ") + `) x JOIN pg_catalog.pg_class c ON c.oid = x.rel WHERE c.relpersistence <> 't' ORDER BY x.rel, x.def COLLATE "C"`
+}()
 
 const sqlInherits = `SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i ORDER BY i.inhrelid, i.inhseqno`
 

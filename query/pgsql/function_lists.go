@@ -86,14 +86,14 @@ var builtinFunctions = func() map[string]Safety {
 		"pg_get_backend_memory_contexts pg_get_shmem_allocations pg_get_shmem_allocations_numa pg_get_aios "+
 		"pg_get_replication_slots pg_show_replication_origin_status pg_wal_summary_contents pg_get_wal_summarizer_state "+
 		"pg_available_wal_summaries fmgr_c_validator fmgr_internal_validator fmgr_sql_validator plpgsql_validator")
-	add(Runs, "satisfies_hash_partition ts_rewrite ts_stat")
+	add(Runs, "pg_logical_slot_get_binary_changes pg_logical_slot_get_changes satisfies_hash_partition ts_rewrite ts_stat")
 	add(Files, "lo_export lo_import pg_current_logfile pg_hba_file_rules pg_ident_file_mappings pg_show_all_file_settings "+
 		"pg_stat_file")
 	add(Writes, "gin_clean_pending_list lo_close lo_creat lo_create lo_from_bytea lo_lseek lo_lseek64 lo_open lo_put lo_tell "+
 		"lo_tell64 lo_truncate lo_truncate64 lo_unlink lowrite nextval pg_backup_start pg_backup_stop pg_cancel_backend "+
 		"pg_current_xact_id pg_export_snapshot pg_extension_config_dump pg_import_system_collations "+
 		"pg_log_backend_memory_contexts pg_log_standby_snapshot pg_logical_emit_message "+
-		"pg_logical_slot_get_binary_changes pg_logical_slot_get_changes pg_nextoid pg_notify pg_promote pg_reload_conf "+
+		" pg_nextoid pg_notify pg_promote pg_reload_conf "+
 		"pg_replication_slot_advance pg_rotate_logfile pg_rotate_logfile_old pg_start_backup pg_stop_backup "+
 		"pg_stop_making_pinned_objects pg_switch_wal pg_sync_replication_slots pg_terminate_backend pg_wal_replay_pause "+
 		"pg_wal_replay_resume set_config setseed setval txid_current")

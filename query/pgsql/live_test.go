@@ -1,7 +1,6 @@
 package pgsql
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -465,31 +464,5 @@ func checkLocked(t *testing.T, s *pgserver.Server) {
 	text(t, admin, "ROLLBACK")
 	if cat, err = m.After(t.Context(), m.Invalidate()); err != nil || cat.Relation("hr", "person").Partial || cat.Relation("hr", "names").Definition == "" {
 		t.Errorf("afterwards: %v", err)
-	}
-}
-
-func TestDecodeRefuses(t *testing.T) {
-	row := func(words ...string) (out [][]byte) {
-		for _, w := range words {
-			out = append(out, []byte(w))
-		}
-		return out
-	}
-	for _, rows := range [][][][]byte{
-		nil,
-		{row("user", "ana")},
-		{row("user", "ana", "", ""), row("setting", "client_encoding", "UTF8", ""), row("new", "x", "", "")},
-		{row("path", "b", "2", "")},
-		{{nil, nil, nil, nil}},
-	} {
-		if s, err := DecodeProbe(rows); err == nil {
-			t.Errorf("%q decodes to %+v", bytes.Join(slices.Concat(rows...), []byte(" ")), s)
-		}
-	}
-	for _, results := range [][][][][]byte{nil, {nil}, {{row("1")}, nil}, {nil, {row("1")}},
-		{{row("x", "s", "n", "r", "0", "o", "f", "f", "f", "", "")}, nil}} {
-		if r, err := DecodeTemp(results); err == nil {
-			t.Errorf("%q decodes to %+v", results, r)
-		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -51,6 +52,26 @@ func fingerprint(text string) string {
 		return ""
 	}
 	return s
+}
+
+// minStack is the stack of a thread that the gate's limits are made for.
+const minStack = 2 << 20
+
+// CheckStack says whether the threads of this process have a stack that the
+// parser can work in: they take the limit on stacks at the program's start.
+func CheckStack() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_STACK, &limit); err != nil {
+		return fmt.Errorf("check stack: %w", err)
+	}
+	return stackSuffices(limit.Cur)
+}
+
+func stackSuffices(limit uint64) error {
+	if limit < minStack { // no limit gives 2 MB
+		return fmt.Errorf("check stack: the stack limit is %d kB, the SQL parser needs %d (ulimit -s %d)", limit>>10, minStack>>10, minStack>>10)
+	}
+	return nil
 }
 
 const (

@@ -59,3 +59,14 @@ func TestParseErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckStack(t *testing.T) {
+	for limit, want := range map[uint64]bool{128 << 10: false, 2<<20 - 1: false, 2 << 20: true, 8 << 20: true, 1<<64 - 1: true} {
+		if err := stackSuffices(limit); (err == nil) != want {
+			t.Errorf("%d: %v", limit, err)
+		}
+	}
+	if err := CheckStack(); err != nil {
+		t.Error(err)
+	}
+}

@@ -68,7 +68,7 @@ type UpstreamTLS struct {
 type Policy struct {
 	Folder   string        `yaml:"folder" doc:"Folder of Rego and YAML data; watched for changes."`
 	Bundle   Bundle        `yaml:"bundle" doc:"An OPA bundle instead of a folder."`
-	Deadline time.Duration `yaml:"deadline" default:"100ms" doc:"Bound for one decision; what takes longer is refused."`
+	Deadline time.Duration `yaml:"deadline" default:"1s" doc:"Bound for one decision; what takes longer is refused."`
 }
 
 // Bundle is an OPA bundle.

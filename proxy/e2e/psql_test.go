@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -162,17 +163,25 @@ func psqlInterrupted(t *testing.T, e endpoint) {
 	t.Helper()
 	admin := e
 	admin.user, admin.password = e.admin, e.adminPW
-	cmd := exec.CommandContext(t.Context(), "psql", "-X", "-c", "SELECT pg_sleep(60)")
+	cmd := exec.CommandContext(t.Context(), "psql", "-X", "-A", "-t", "-c", "SELECT 'ready'", "-c", "SELECT pg_sleep(60)")
 	cmd.Env = admin.env()
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	// Until it is logged in, psql has no statement to cancel and dies of the signal.
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("psql said %q: %v", line, err)
+	}
+	time.Sleep(500 * time.Millisecond)
 	began := time.Now()
 	_ = cmd.Process.Signal(os.Signal(syscall.SIGINT))
-	err := cmd.Wait()
+	err = cmd.Wait()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || !strings.Contains(stderr.String(), "canceling statement due to user request") || time.Since(began) > 20*time.Second {
 		t.Errorf("an interrupted psql ended with %v after %v: %s", err, time.Since(began), stderr.String())

@@ -41,8 +41,25 @@ func sleeping(t *testing.T, c *pgx.Conn, seconds string) chan error {
 		_, err := c.Exec(ctx, "select pg_sleep("+seconds+")")
 		done <- err
 	}()
-	time.Sleep(200 * time.Millisecond)
+	running(t, "select pg_sleep("+seconds+")")
 	return done
+}
+
+// running waits until the server runs a statement.
+func running(t *testing.T, sql string) {
+	t.Helper()
+	ctx := within(t)
+	c, err := pgx.Connect(ctx, database.URL("app", "app", "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	for n := 0; n == 0; time.Sleep(10 * time.Millisecond) {
+		err := c.QueryRow(ctx, "select count(*) from pg_stat_activity where query = $1 and state = 'active' and backend_type = 'client backend'", sql).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func canceled(err error) bool {

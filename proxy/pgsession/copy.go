@@ -1,6 +1,8 @@
 package pgsession
 
 import (
+	"strings"
+
 	"github.com/weirdb/weir/protocol/pgwire"
 )
 
@@ -40,6 +42,9 @@ func (j *judge) describeCopy(st *statement) error {
 	if st.copy == nil {
 		return nil
 	}
+	if st.denial = j.cannotCut(st); st.denial != nil {
+		return nil
+	}
 	j.mu.Lock()
 	open := j.owed.open
 	j.mu.Unlock()
@@ -75,6 +80,25 @@ func (j *judge) describeCopy(st *statement) error {
 		return upstreamError(err)
 	}
 	return j.mask(st, fields)
+}
+
+// cannotCut refuses COPY in text of an encoding in which a byte of a character
+// can look like a delimiter.
+func (j *judge) cannotCut(st *statement) *pgwire.Notice {
+	encoding := st.copy.Encoding
+	if encoding == "" {
+		encoding = j.state.Encoding
+	}
+	if st.copy.Format == "binary" || len(st.ticket.Masks) == 0 {
+		return nil
+	}
+	switch strings.ToUpper(encoding) {
+	case "SJIS", "BIG5", "GBK", "UHC", "GB18030", "SHIFT_JIS_2004", "JOHAB":
+		return &pgwire.Notice{Severity: pgwire.SeverityError, Code: pgwire.StateInsufficientPrivilege,
+			Message: "COPY of masked columns cannot be masked in encoding " + encoding,
+			Hint:    "Use UTF8, or the binary format."}
+	}
+	return nil
 }
 
 // injectCopy asks the same inside an extended batch, just before the Execute.

@@ -136,6 +136,9 @@ func (j *judge) execute(ctx context.Context) error {
 		return err
 	}
 	e.statements = []*statement{st}
+	if st.denial == nil && st.copy != nil {
+		st.denial = j.cannotCut(st)
+	}
 	if st.denial == nil {
 		if err := j.recheck(ctx, id, st); err != nil {
 			return err

@@ -116,6 +116,14 @@ var guardedSteps = []struct{ name, sql, want string }{
 	{"a function of the user's", "select query_to_xml('select email from users', true, true, '')", "42501"},
 	{"an error with a value", "select email::int from users", "42501"},
 	{"a statement that cannot be read", "select from from", "42601"},
+	{"an explanation", "explain (costs off) select 1", "Result"},
+	{"a setting", "show standard_conforming_strings", "on"},
+	{"values", "values (1, 'a')", "1|a"},
+	{"a table", "table plain", "7"},
+	{"in another encoding", "set client_encoding = 'SJIS'", ""},
+	{"text cannot be cut", "copy users to stdout", "42501"},
+	{"binary can", "copy users to stdout (format binary)", ""},
+	{"back", "set client_encoding = 'UTF8'", ""},
 	{"and on we go", "select 1", "1"},
 }
 

@@ -68,6 +68,15 @@ func (r *relay) take(typ, detail byte) (step, error) {
 	if err != nil {
 		return st, upstreamError(err)
 	}
+	switch typ {
+	case pgwire.MsgParseComplete, pgwire.MsgBindComplete, pgwire.MsgCloseComplete:
+		for _, s := range st.entry.statements {
+			s.happened = true
+		}
+	}
+	if st.finished && st.about != nil {
+		st.about.happened = !st.failed
+	}
 	if st.failed {
 		r.failures++
 		if st.about != nil {

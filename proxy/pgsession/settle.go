@@ -3,6 +3,7 @@ package pgsession
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirdb/weir/protocol/pgwire"
@@ -26,8 +27,9 @@ type undo struct {
 	cursors   map[string]*pgsql.Cursor
 }
 
-// maxUndo bounds how much is predicted ahead.
-const maxUndo = 1024
+// maxUndo is from how many predictions on those that have come true are
+// dropped before the end of the batch.
+const maxUndo = 512
 
 // meaning is what makes a text mean something else.
 const meaning = pgsql.ChangeSettings | pgsql.ChangeRole | pgsql.ChangeTemp | pgsql.ChangeUnknown
@@ -38,14 +40,14 @@ func (j *judge) begin() error {
 	j.mu.Lock()
 	open, between := j.owed.open, j.owed.between()
 	j.mu.Unlock()
+	if len(j.undo) > maxUndo {
+		j.prune()
+	}
 	if open {
-		if len(j.undo) > maxUndo {
-			return protocolViolation("more than %d statements are prepared or bound before Sync", maxUndo)
-		}
 		return nil
 	}
 	if !between {
-		if !j.dirty && !j.state.Stale && len(j.undo) <= maxUndo/2 {
+		if !j.dirty && !j.state.Stale && len(j.undo) <= maxUndo {
 			return nil
 		}
 		if err := j.drain(); err != nil {
@@ -117,6 +119,13 @@ func (j *judge) settle() byte {
 	}
 	j.dirty = false
 	return status
+}
+
+// prune drops predictions that have come true.
+func (j *judge) prune() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.undo = slices.DeleteFunc(j.undo, func(u undo) bool { return u.by.happened })
 }
 
 // takeBack undoes one prediction.

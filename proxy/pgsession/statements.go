@@ -30,6 +30,7 @@ type statement struct {
 	timedOut    bool // its time was up; guarded by session.mu
 	clock       *time.Timer
 	failed      bool // it failed or was skipped; guarded by session.mu
+	happened    bool // it succeeded; guarded by session.mu
 }
 
 // checked says that the result's description is held against the analysis.

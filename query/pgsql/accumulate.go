@@ -202,12 +202,17 @@ func (r *run) move(kind, object string, pos int32) {
 	r.acc.moves = append(r.acc.moves, query.Effect{Kind: kind, Object: object, Pos: r.offset(pos)})
 }
 
-// offset turns a location of the parse tree into an offset of the text.
-func (r *run) offset(pos int32) int {
-	if pos < 0 || r.hidden {
+// here is a location for a use: none where it is not one of the client's text.
+func (r *run) here(pos int32) int32 {
+	if r.hidden {
 		return -1
 	}
-	return int(pos)
+	return pos
+}
+
+// offset turns a location of the parse tree into an offset of the text.
+func (r *run) offset(pos int32) int {
+	return int(r.here(max(pos, -1)))
 }
 
 // facts turns what was collected into the public form.
@@ -337,7 +342,10 @@ func (r *run) origins(v value) []query.ColumnRef {
 
 // output describes one result column.
 func (r *run) output(c column) query.Output {
-	o := query.Output{Name: c.name, Origins: r.origins(c.value), Source: c.value.source, SourceAttr: c.value.attr, Type: c.value.typ}
+	o := query.Output{Name: c.name, Origins: r.origins(c.value), Source: c.value.source, SourceAttr: c.value.attr, Type: r.baseType(c.value.typ)}
+	if o.Type == oidUnknown {
+		o.Type = oidText
+	}
 	o.Direct = c.value.direct && len(o.Origins) > 0
 	for i := range c.value.deps {
 		o.Direct = o.Direct && c.value.deps[i].direct

@@ -90,7 +90,7 @@ func (r *run) columnNotation(f *pg.FuncCall, site callSite) (value, bool) {
 	for _, c := range fields {
 		if c.name == site.name {
 			if len(r.candidates(&site)) == 0 {
-				return c.value.at(site.pos, false), true
+				return c.value.at(r.here(site.pos), false), true
 			}
 			return value{}, false
 		}
@@ -125,7 +125,11 @@ func (r *run) applyTo(site callSite, chosen []*Function, sc *scope) value {
 		if site.schema != "" {
 			name = site.schema + "." + name
 		}
-		r.mistake(site.pos, "42883", "function "+name+" with such arguments does not exist", name)
+		if site.field {
+			r.mistake(site.pos, "42703", `column "`+name+`" does not exist`, name)
+		} else {
+			r.mistake(site.pos, "42883", "function "+name+" with such arguments does not exist", name)
+		}
 		r.write("function", name, site.pos)
 		v := derive(site.args...).with(query.UseCall)
 		r.use(v, query.UseCall)
@@ -148,39 +152,6 @@ func (r *run) applyTo(site callSite, chosen []*Function, sc *scope) value {
 		}
 	}
 	return out
-}
-
-// callOne evaluates a call of one function.
-func (r *run) callOne(site callSite, f *Function) value {
-	args := derive(site.args...)
-	fact := query.Function{Schema: f.Schema, Name: f.Name, Pos: r.offset(site.pos)}
-	full := f.Schema + "." + f.Name
-	switch r.calleeOf(f) {
-	case calleeSafe:
-		fact.Safe = true
-	case calleeReads:
-		args = args.with(query.UseCall)
-	case calleeWrites, calleeRuns:
-		args = args.with(query.UseCall)
-		r.use(args, query.UseCall)
-		r.write("function", full, site.pos)
-		if r.calleeOf(f) == calleeRuns {
-			r.gap(site.pos, "function "+full+" reads what is named at run time")
-		}
-	default:
-		if v, ok := r.follow(f, site); ok {
-			r.function(fact)
-			return v
-		}
-		r.function(fact)
-		r.gap(site.pos, "function "+full+" is not known to be safe")
-		r.write("function", full, site.pos)
-		args = args.with(query.UseCall)
-		r.use(args, query.UseCall)
-		return r.result(f, site, args)
-	}
-	r.function(fact)
-	return r.result(f, site, args)
 }
 
 // result types the value of a call.

@@ -92,7 +92,7 @@ func (r *run) copyTable(x *pg.CopyStmt, c *Copy) []column {
 			r.missing(x.Relation.Location, "column "+n+" is not known", n)
 			continue
 		}
-		cols = append(cols, column{n, m[0].at(x.Relation.Location, false)})
+		cols = append(cols, column{n, m[0].at(r.here(x.Relation.Location), false)})
 		names = append(names, quoteIdent(n))
 	}
 	only := "ONLY "

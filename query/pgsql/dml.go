@@ -81,7 +81,7 @@ func (r *run) assigned(t *target, name string, pos int32) {
 		r.mistake(pos, "42703", `column "`+name+`" of relation "`+t.item.name+`" does not exist`, name)
 	}
 	for _, v := range m {
-		r.use(v.at(pos, false), query.UseWrite)
+		r.use(v.at(r.here(pos), false), query.UseWrite)
 	}
 }
 

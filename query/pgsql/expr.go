@@ -341,10 +341,10 @@ func (r *run) columnRef(c *pg.ColumnRef, sc *scope) value {
 func (r *run) bareColumn(name string, pos int32, sc *scope) value {
 	matches, unknown, outer := sc.findColumn(name)
 	if len(matches) == 1 {
-		return matches[0].at(pos, outer)
+		return matches[0].at(r.here(pos), outer)
 	}
 	if len(matches) > 1 {
-		return derive(matches...).at(pos, outer)
+		return derive(matches...).at(r.here(pos), outer)
 	}
 	if sys, ok := systemColumns[name]; ok {
 		if it := sc.findSystemColumn(); it != nil {
@@ -352,7 +352,7 @@ func (r *run) bareColumn(name string, pos int32, sc *scope) value {
 		}
 	}
 	if it, outer := sc.findItem("", name); it != nil {
-		return it.wholeRow().at(pos, outer)
+		return it.wholeRow().at(r.here(pos), outer)
 	}
 	if p := sc.findParams(); p != nil {
 		for i, n := range p.names {
@@ -388,17 +388,17 @@ func (r *run) qualifiedColumn(schema, table, name string, pos int32, sc *scope) 
 		return v
 	}
 	if m := it.column(name); len(m) == 1 {
-		return m[0].at(pos, outer)
+		return m[0].at(r.here(pos), outer)
 	} else if len(m) > 1 {
-		return derive(m...).at(pos, outer)
+		return derive(m...).at(r.here(pos), outer)
 	}
 	if sys, ok := systemColumns[name]; ok && it.relation != nil {
 		return r.systemColumn(it, name, pos).typed(sys.typ)
 	}
 	if it.unknown {
-		return it.wholeRow().at(pos, outer).changed()
+		return it.wholeRow().at(r.here(pos), outer).changed()
 	}
-	return r.field(it.wholeRow().at(pos, outer), name, pos, sc)
+	return r.field(it.wholeRow().at(r.here(pos), outer), name, pos, sc)
 }
 
 // systemColumn is ctid, xmin, tableoid and the like. They hold no data, but
@@ -409,7 +409,7 @@ func (r *run) systemColumn(it *rangeItem, name string, pos int32) value {
 		return v
 	}
 	for _, attr := range it.relation.partitionAttrs() {
-		v.deps = mergeDeps(v.deps, []dep{{rel: it.relation.OID, attr: attr, uses: query.UseDerived, pos: pos}})
+		v.deps = mergeDeps(v.deps, []dep{{rel: it.relation.OID, attr: attr, uses: query.UseDerived, pos: r.here(pos)}})
 	}
 	return v
 }

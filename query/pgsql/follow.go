@@ -162,7 +162,7 @@ func (r *run) operate(names []*pg.Node, pos int32, left, right value) value {
 		if op.OID < firstNormalOID && op.OID != 0 {
 			continue
 		}
-		f := r.functionByOID(op.Function)
+		f := r.cat.FunctionByOID(op.Function)
 		if f == nil {
 			r.missing(pos, "operator "+name+" is not known", name)
 			continue
@@ -213,7 +213,7 @@ func (r *run) convert(v value, t uint32, pos int32) value {
 				if literal && (source == oidUnknown || source == 0) {
 					continue // a constant goes through the type's input function
 				}
-				if f := r.functionByOID(c.Function); f != nil && f.OID >= firstNormalOID {
+				if f := r.cat.FunctionByOID(c.Function); f != nil && f.OID >= firstNormalOID {
 					out = derive(out, r.callOne(callSite{args: []value{v}, pos: pos}, f)).typed(t)
 				}
 			}

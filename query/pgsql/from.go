@@ -92,7 +92,7 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 	r.spend(len(rel.Columns))
 	if rel.Kind == 'v' && rel.Definition == "" && Builtin(rel.Schema) {
 		r.catalogRelation(rel, pos)
-		return r.plainItem(rel)
+		return hideColumns(r.plainItem(rel))
 	}
 	if rel.Kind == 'f' {
 		r.gap(pos, "what foreign table "+rel.Schema+"."+rel.Name+" shows is not known")
@@ -102,7 +102,7 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 			r.catalogRelation(rel, pos)
 		}
 		r.readConditions(rel, pos)
-		return r.hideColumns(r.plainItem(rel))
+		return hideColumns(r.plainItem(rel))
 	}
 	v := r.view(rel)
 	r.readView(rel, v, pos)
@@ -153,11 +153,11 @@ func (r *run) readConditions(rel *Relation, pos int32) {
 				r.gap(pos, "a row security policy of "+rel.Schema+"."+rel.Name+" could not be read")
 				continue
 			}
-			sub.use(v.at(pos, false), query.UseFilter)
+			sub.use(v.at(r.here(pos), false), query.UseFilter)
 		}
 	}
 	for _, attr := range r.partitionKey(rel) {
-		r.mark(rel.OID, attr, query.UseFilter, pos)
+		r.mark(rel.OID, attr, query.UseFilter, r.here(pos))
 	}
 }
 

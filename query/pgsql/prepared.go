@@ -76,6 +76,7 @@ const cursorHold = 0x0020 // CURSOR_OPT_HOLD
 func (r *run) declare(x *pg.DeclareCursorStmt) {
 	r.class(query.ClassRead, "DECLARE CURSOR")
 	r.stmt.Kind, r.stmt.Name, r.stmt.Changes = KindDeclareCursor, x.Portalname, ChangeCursors
+	r.stmt.Inner = after(r.text[r.stmt.Span.Start:r.stmt.Span.End], "for")
 	r.returns(r.query(x.Query, &scope{}))
 	shown := r.stmt.Facts
 	r.facts(&shown)

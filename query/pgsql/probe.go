@@ -90,7 +90,10 @@ func preparedText(text, name string) string {
 }
 
 // afterAs is what follows the first AS outside parentheses of a PREPARE.
-func afterAs(stmt string) string {
+func afterAs(stmt string) string { return after(stmt, "as") }
+
+// after is what follows the first occurrence of a word outside parentheses.
+func after(stmt, word string) string {
 	lx := lexer{text: stmt}
 	for depth := 0; ; {
 		switch t := lx.next(); {
@@ -100,7 +103,7 @@ func afterAs(stmt string) string {
 			depth++
 		case t.kind == tokenSelf && stmt[t.start] == ')':
 			depth--
-		case t.kind == tokenWord && depth == 0 && strings.EqualFold(stmt[t.start:t.end], "as"):
+		case t.kind == tokenWord && depth == 0 && strings.EqualFold(stmt[t.start:t.end], word):
 			return strings.TrimSpace(stmt[t.end:])
 		}
 	}

@@ -106,14 +106,28 @@ func (r *run) coercible(v value, want uint32) bool {
 			return true
 		}
 	}
-	from, to := r.baseType(v.typ), r.baseType(want)
+	return r.implicit(r.baseType(v.typ), r.baseType(want), want)
+}
+
+// implicit reports whether there may be an implicit cast between two types
+// that are no domains (pg_cast of PostgreSQL 15 to 18).
+func (r *run) implicit(from, to, want uint32) bool {
+	if a, b := r.cat.Types[from], r.cat.Types[to]; a != nil && b != nil && a.Elem != 0 && b.Elem != 0 && a.Elem != from {
+		return r.coercible(value{typ: a.Elem}, b.Elem)
+	}
+	if from == oidRecord || from == oidUnknown {
+		return true
+	}
 	if from >= firstNormalOID || to >= firstNormalOID {
 		if want == oidRecord {
-			return r.compositeOf(v.typ) != nil
+			return r.compositeOf(from) != nil
 		}
 		return r.inherits(from, to)
 	}
-	return category(from) == category(to) || from == oidUnknown
+	if category(from) == oidText && to == oidRegclass {
+		return true
+	}
+	return category(from) == category(to)
 }
 
 // inherits reports whether a row type is one of a child of another's table.
@@ -157,13 +171,17 @@ func category(t uint32) uint32 {
 		return 829
 	case 602, 604, 603, 718:
 		return 603
-	case oidJSON, 3802:
-		return oidJSON
+	case 194, 3361, 3402, 5017: // stored trees and statistics
+		return oidText
 	}
 	return t
 }
 
-const oidAnyElement = 2283
+const (
+	oidAnyElement = 2283
+	oidAnyArray   = 2277
+	oidRegclass   = 2205
+)
 
 // polymorphic reports whether a type stands for others.
 func polymorphic(t uint32) bool {
@@ -174,28 +192,34 @@ func polymorphic(t uint32) bool {
 	return false
 }
 
+// arrayOver maps the pseudo types for arrays to those of their elements.
+var arrayOver = map[uint32]uint32{oidAnyArray: oidAnyElement, 5078: 5077}
+
+// polymorphicResult is the result type that follows from the arguments, 0 if
+// that takes more than looking at arrays and elements.
 func (r *run) polymorphicResult(f *Function, site callSite) uint32 {
 	if f.Returns == oidRecord {
 		return oidRecord
 	}
 	for i, t := range f.Args {
-		if i >= len(site.args) || !polymorphic(t) || site.args[i].literal {
+		if i >= len(site.args) || site.args[i].literal || site.args[i].typ == 0 {
 			continue
 		}
-		got := site.args[i].typ
-		array := t == 2277 || t == 5078
-		wants := f.Returns == 2277 || f.Returns == 5078
+		got := r.baseType(site.args[i].typ)
 		switch {
-		case array == wants:
+		case t == f.Returns:
+			if t == 5077 || t == 5078 { // the common type of several
+				return 0
+			}
 			return got
-		case array:
-			if ty := r.cat.Types[r.baseType(got)]; ty != nil {
+		case arrayOver[t] == f.Returns && t != 0:
+			if ty := r.cat.Types[got]; ty != nil {
 				return ty.Elem
 			}
-		default:
+			return 0
+		case arrayOver[f.Returns] == t && t != 0, f.Returns == oidAnyArray && t == 2776:
 			return r.arrayOf(got)
 		}
-		return 0
 	}
 	return 0
 }
@@ -324,8 +348,6 @@ func (r *run) compositeOf(t uint32) *Relation {
 	}
 	return nil
 }
-
-func (r *run) functionByOID(oid uint32) *Function { return r.cc.functions()[oid] }
 
 // partitionKey are the columns that decide which rows a partition holds, in
 // the partition itself. A partitioned table as a whole holds all rows.

@@ -163,7 +163,11 @@ func (r *run) targets(list []*pg.Node, sc *scope) []column {
 		if name == "" {
 			name = figureName(t.Val)
 		}
-		cols = append(cols, column{name, r.target(t.Val, sc)})
+		v := r.target(t.Val, sc)
+		if v.row != nil {
+			v.row = &rangeItem{cols: withoutSource(v.row.cols), relation: v.row.relation, unknown: v.row.unknown}
+		}
+		cols = append(cols, column{name, v})
 	}
 	return cols
 }
@@ -234,7 +238,7 @@ func (r *run) starAll(c *pg.ColumnRef, sc *scope) []column {
 func (r *run) expand(it *rangeItem, pos int32, outer bool) []column {
 	cols := make([]column, len(it.cols))
 	for i, c := range it.cols {
-		cols[i] = column{c.name, c.value.at(pos, outer)}
+		cols[i] = column{c.name, c.value.at(r.here(pos), outer)}
 	}
 	return cols
 }

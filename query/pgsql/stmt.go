@@ -21,7 +21,10 @@ func (r *run) statement(n *pg.Node) {
 	switch x := n.Node.(type) {
 	case *pg.Node_SelectStmt:
 		r.class(query.ClassRead, "SELECT")
-		r.returns(r.selectStmt(x.SelectStmt, sc))
+		cols := r.selectStmt(x.SelectStmt, sc)
+		if !selectsInto(x.SelectStmt) {
+			r.returns(cols)
+		}
 	case *pg.Node_InsertStmt:
 		r.class(query.ClassWrite, "INSERT")
 		r.returning(x.InsertStmt.ReturningList, r.insert(x.InsertStmt, sc))
@@ -38,6 +41,16 @@ func (r *run) statement(n *pg.Node) {
 		r.utility(n)
 	}
 	r.strengthen()
+}
+
+// selectsInto reports SELECT INTO, which a set operation has in its first part.
+func selectsInto(s *pg.SelectStmt) bool {
+	for ; s != nil; s = s.Larg {
+		if s.IntoClause != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *run) class(c query.Class, verb string) {

@@ -20,6 +20,9 @@ func (r *run) utility(n *pg.Node) {
 	case *pg.Node_VariableShowStmt:
 		r.class(query.ClassSession, "SHOW")
 		r.plainResult(x.VariableShowStmt.Name)
+		if x.VariableShowStmt.Name == "all" {
+			r.plainResult("name", "setting", "description")
+		}
 	case *pg.Node_DiscardStmt:
 		r.class(query.ClassSession, "DISCARD")
 		r.stmt.Kind = KindDiscard
@@ -79,8 +82,10 @@ func (r *run) utilityMore(n *pg.Node) {
 		r.class(query.ClassCall, "CALL")
 		r.use(r.expr(&pg.Node{Node: &pg.Node_FuncCall{FuncCall: x.CallStmt.Funccall}}, &scope{}), query.UseCall)
 		schema, name := qualifiedName(x.CallStmt.GetFunccall().GetFuncname())
-		r.gap(-1, "procedure "+displayName(schema, name)+" is not known to be safe")
-		r.write("call", displayName(schema, name), -1)
+		if len(r.acc.gaps) == 0 {
+			r.gap(x.CallStmt.Funccall.GetLocation(), "procedure "+displayName(schema, name)+" is not known to be safe")
+		}
+		r.write("call", displayName(schema, name), x.CallStmt.Funccall.GetLocation())
 		r.plainResult()
 		r.stmt.Changes = ChangeUnknown | ChangeCatalog
 	case *pg.Node_CreateTableAsStmt:
@@ -104,6 +109,9 @@ func (r *run) utilityMore(n *pg.Node) {
 		r.write(strings.ToLower(verbOf(n)), "", -1)
 		r.touch(n)
 	default:
+		if x := n.GetDropStmt(); x != nil {
+			r.drop(x)
+		}
 		r.class(query.ClassDDL, verbOf(n))
 		r.write(strings.ToLower(verbOf(n)), "", -1)
 		r.touch(n)
@@ -111,23 +119,32 @@ func (r *run) utilityMore(n *pg.Node) {
 	}
 }
 
+// verbs are those that are not made of their node's name.
+var verbs = map[string]string{"Create": "CREATE TABLE", "Index": "CREATE INDEX", "Rule": "CREATE RULE", "Define": "CREATE",
+	"Rename": "ALTER", "AlterObjectSchema": "ALTER", "AlterOwner": "ALTER", "AlterObjectDepends": "ALTER", "RefreshMatView": "REFRESH MATERIALIZED VIEW",
+	"CheckPoint": "CHECKPOINT", "CreateTrig": "CREATE TRIGGER", "CreateSeq": "CREATE SEQUENCE", "AlterSeq": "ALTER SEQUENCE",
+	"Createdb": "CREATE DATABASE", "Dropdb": "DROP DATABASE", "CompositeType": "CREATE TYPE", "CreateEnum": "CREATE TYPE",
+	"CreateRange": "CREATE TYPE", "SecLabel": "SECURITY LABEL", "CreateStats": "CREATE STATISTICS", "CreatePLang": "CREATE LANGUAGE",
+	"CreateEventTrig": "CREATE EVENT TRIGGER", "AlterEventTrig": "ALTER EVENT TRIGGER", "CreateFdw": "CREATE FOREIGN DATA WRAPPER",
+	"AlterFdw": "ALTER FOREIGN DATA WRAPPER", "CreateForeignServer": "CREATE SERVER", "AlterForeignServer": "ALTER SERVER"}
+
 // verbOf is a verb made of the node's own name: AlterTableStmt is ALTER TABLE.
 func verbOf(n *pg.Node) string {
+	if v := n.GetVacuumStmt(); v != nil && !v.IsVacuumcmd {
+		return "ANALYZE"
+	}
+	if d := n.GetDropStmt(); d != nil {
+		kind := strings.TrimPrefix(d.RemoveType.String(), "OBJECT_")
+		return "DROP " + strings.ReplaceAll(strings.ReplaceAll(kind, "MATVIEW", "MATERIALIZED VIEW"), "_", " ")
+	}
 	m := n.ProtoReflect()
 	f := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
 	if f == nil {
 		return "UNKNOWN"
 	}
 	name := strings.TrimSuffix(string(f.Message().Name()), "Stmt")
-	switch name {
-	case "Create":
-		return "CREATE TABLE"
-	case "Index":
-		return "CREATE INDEX"
-	case "Rule":
-		return "CREATE RULE"
-	case "Define":
-		return "CREATE"
+	if v := verbs[name]; v != "" {
+		return v
 	}
 	var b strings.Builder
 	for i, c := range name {
@@ -140,33 +157,80 @@ func verbOf(n *pg.Node) string {
 }
 
 // touch notes every relation that a definition names. What becomes of its
-// columns is not followed, so all of them count as written.
+// columns is not followed, so all of them count as written. Expressions in it
+// may run, and their values may stay.
 func (r *run) touch(n *pg.Node) {
-	var walk func(m protoreflect.Message)
-	walk = func(m protoreflect.Message) {
-		if v, ok := m.Interface().(*pg.RangeVar); ok {
-			if rel := r.lookupRelation(v.Schemaname, v.Relname); rel != nil && !Builtin(rel.Schema) {
-				t := r.acc.table(rel, true, "ddl")
-				for _, c := range rel.Columns {
-					t.mark(c.Attr, query.UseWrite, v.Location)
-				}
-			}
-			return
-		}
-		m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-			switch {
-			case f.Message() == nil || f.IsMap():
-			case f.IsList():
-				for i := range v.List().Len() {
-					walk(v.List().Get(i).Message())
-				}
-			default:
-				walk(v.Message())
-			}
+	sc := &scope{items: []*rangeItem{{unknown: true}}}
+	each(n.ProtoReflect(), func(m protoreflect.Message) bool {
+		v, ok := m.Interface().(*pg.RangeVar)
+		if !ok {
 			return true
-		})
+		}
+		rel := r.lookupRelation(v.Schemaname, v.Relname)
+		if rel == nil || Builtin(rel.Schema) {
+			return false
+		}
+		t := r.acc.table(rel, true, "ddl")
+		for _, c := range rel.Columns {
+			t.mark(c.Attr, query.UseWrite, v.Location)
+		}
+		item := r.plainItem(rel)
+		item.name = v.Relname
+		sc.items = append(sc.items, item)
+		return false
+	})
+	each(n.ProtoReflect(), func(m protoreflect.Message) bool {
+		e, ok := m.Interface().(*pg.Node)
+		if !ok || !runs(e) {
+			return true
+		}
+		r.use(r.expr(e, sc), query.UseWrite)
+		return false
+	})
+}
+
+// runs reports whether a node is an expression or query that does something
+// when it is evaluated.
+func runs(n *pg.Node) bool {
+	switch n.Node.(type) {
+	case *pg.Node_FuncCall, *pg.Node_AExpr, *pg.Node_BoolExpr, *pg.Node_TypeCast, *pg.Node_SubLink, *pg.Node_SelectStmt,
+		*pg.Node_CaseExpr, *pg.Node_CoalesceExpr, *pg.Node_MinMaxExpr, *pg.Node_AArrayExpr, *pg.Node_RowExpr, *pg.Node_AIndirection,
+		*pg.Node_NullTest, *pg.Node_BooleanTest, *pg.Node_CollateClause:
+		return true
 	}
-	walk(n.ProtoReflect())
+	return false
+}
+
+// each visits a message and all below it, until visit says no.
+func each(m protoreflect.Message, visit func(protoreflect.Message) bool) {
+	if !visit(m) {
+		return
+	}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil || f.IsMap():
+		case f.IsList():
+			for i := range v.List().Len() {
+				each(v.List().Get(i).Message(), visit)
+			}
+		default:
+			each(v.Message(), visit)
+		}
+		return true
+	})
+}
+
+// drop notes the relations that DROP removes.
+func (r *run) drop(x *pg.DropStmt) {
+	switch x.RemoveType {
+	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_MATVIEW, pg.ObjectType_OBJECT_FOREIGN_TABLE, pg.ObjectType_OBJECT_SEQUENCE:
+		for _, o := range x.Objects {
+			schema, name := qualifiedName(o.GetList().GetItems())
+			if rel := r.lookupRelation(schema, name); rel != nil {
+				r.acc.table(rel, true, "ddl")
+			}
+		}
+	}
 }
 
 func (r *run) createTableAs(x *pg.CreateTableAsStmt) {
@@ -209,6 +273,7 @@ func (r *run) explain(x *pg.ExplainStmt) {
 	inner := &Statement{}
 	sub := *r
 	sub.stmt, sub.acc = inner, newAccumulator()
+	sub.acc.gaps = r.acc.gaps
 	sub.statement(x.Query)
 	kept := sub.acc.writes[:0:0]
 	for _, w := range sub.acc.writes {
@@ -230,12 +295,12 @@ func (r *run) explain(x *pg.ExplainStmt) {
 	r.stmt.Facts.Verbs = append([]string{"EXPLAIN"}, inner.Verbs...)
 	r.stmt.Facts.Class = query.ClassExplain
 	if analyze {
-		r.stmt.Changes = inner.Changes
+		r.stmt.Changes, r.stmt.Settings = inner.Changes, inner.Settings
 		if inner.Class != query.ClassRead {
 			r.stmt.Facts.Class = inner.Class
 		}
 	}
-	r.stmt.Inner = strings.TrimSpace(innerText(r.text, r.stmt.Span, x.Query))
+	r.stmt.Inner = explained(r.text[r.stmt.Span.Start:r.stmt.Span.End])
 	r.plainResult("QUERY PLAN")
 }
 
@@ -257,9 +322,39 @@ func truth(n *pg.Node) bool {
 	return true
 }
 
-// innerText is the text of a statement within another; empty where the parse
-// tree does not say where it begins.
-func innerText(string, query.Span, *pg.Node) string { return "" }
+// explained is the text of the statement that EXPLAIN is about.
+func explained(stmt string) string {
+	lx := lexer{text: stmt}
+	for depth, first := 0, true; ; first = false {
+		t := lx.next()
+		text := stmt[t.start:t.end]
+		switch {
+		case t.kind == tokenEnd || t.kind == tokenBad:
+			return ""
+		case t.kind == tokenSelf && text == "(" && depth > 0, t.kind == tokenSelf && text == "(" && !first && explainOptions(stmt[t.start:]):
+			depth++
+		case t.kind == tokenSelf && text == ")":
+			depth--
+		case depth > 0 || first:
+		case strings.EqualFold(text, "analyze") || strings.EqualFold(text, "analyse") || strings.EqualFold(text, "verbose"):
+		default:
+			return strings.TrimSpace(stmt[t.start:])
+		}
+	}
+}
+
+// explainOptions reports whether brackets after EXPLAIN hold options and not
+// a query.
+func explainOptions(text string) bool {
+	lx := lexer{text: text}
+	for {
+		t := lx.next()
+		if t.kind != tokenSelf || text[t.start:t.end] != "(" {
+			word := lowerASCII(text[t.start:t.end])
+			return t.kind == tokenWord && !contains([]string{"select", "with", "values", "table"}, word)
+		}
+	}
+}
 
 func (r *run) transaction(x *pg.TransactionStmt) {
 	verb, kind := "BEGIN", KindBegin

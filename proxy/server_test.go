@@ -11,6 +11,8 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -257,4 +259,17 @@ func certificate(t *testing.T, serial int64) tls.Certificate {
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+// TestReasonsAreDocumented: docs/protocol.md lists every way a session ends.
+func TestReasonsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range proxy.EndReasons() {
+		if !strings.Contains(string(page), "| `"+r.String()+"` |") {
+			t.Errorf("%s is not in docs/protocol.md", r)
+		}
+	}
 }

@@ -49,7 +49,7 @@ func (g realGate) Connect(ctx context.Context, s gate.Subject) (Judge, error) {
 // one.
 type Catalogs interface {
 	// After returns definitions that were read after the Invalidate that gave
-	// the token; zero asks for the present ones.
+	// the token; zero asks for the present ones. It bounds its own wait.
 	After(ctx context.Context, t pgsql.Token) (*pgsql.Catalog, error)
 	// Invalidate says that definitions have changed.
 	Invalidate() pgsql.Token

@@ -23,13 +23,13 @@ type session struct {
 	up           *upstream.Conn
 	key          proxy.CancelKey
 	startupLimit time.Time
-	stopWork     context.CancelFunc // ends what the judge waits for
 
 	mu   sync.Mutex
 	cond sync.Cond // of mu: signalled when the server owes less, and at the end
 	owed owed
 	// ending is why the session ends; the first one counts.
-	ending *ended
+	ending   *ended
+	stopWork context.CancelFunc // ends what the judge waits for; nil before run
 	// cancelling counts cancel requests on their way to the server.
 	cancelling int
 	waiting    bool // the judge waits on cond
@@ -60,7 +60,14 @@ func (s *session) run(ctx context.Context) proxy.EndReason {
 	if s.version >= pgwire.Version32 {
 		size = proxy.LongSecret
 	}
-	ctx, s.stopWork = context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.mu.Lock()
+	s.stopWork = cancel
+	if s.ending != nil {
+		cancel()
+	}
+	s.mu.Unlock()
 	s.key = s.conn.Server.IssueKey(size, s)
 	if err := s.welcome(); err != nil {
 		s.finish(clientError(err))
@@ -117,9 +124,11 @@ func (s *session) finish(e *ended) {
 			s.cancelUpstream(context.Background())
 		})
 	}
+	if s.stopWork != nil {
+		s.stopWork()
+	}
 	s.cond.Broadcast()
 	s.mu.Unlock()
-	s.stopWork()
 	_ = s.up.Net.Close()
 	s.in.Interrupt()
 }

@@ -191,18 +191,15 @@ func (j *judge) apply(catalog *pgsql.Catalog, s *pgsql.Statement, st *statement)
 	}
 }
 
-// catalogWait bounds the wait for definitions.
-const catalogWait = 15 * time.Second
-
 // current gives the definitions to analyse with: at least those that were made
 // through weir and committed.
 func (j *judge) current(ctx context.Context) (*pgsql.Catalog, error) {
 	return j.after(ctx, pgsql.Token(j.datasource.defined.Load()))
 }
 
+// after waits for definitions no longer than reading them may take, which
+// their owner bounds.
 func (j *judge) after(ctx context.Context, after pgsql.Token) (*pgsql.Catalog, error) {
-	ctx, cancel := context.WithTimeout(ctx, catalogWait)
-	defer cancel()
 	c, err := j.datasource.Catalogs.After(ctx, after)
 	if err != nil {
 		j.options.Logger.Warn("definitions of the database cannot be read", "datasource", j.datasource.Target.Datasource, "error", err)

@@ -1,6 +1,7 @@
 package pgsession_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/weirdb/weir/auth"
 	"github.com/weirdb/weir/protocol/pgwire"
 	"github.com/weirdb/weir/proxy"
 	"github.com/weirdb/weir/proxy/pgsession"
@@ -292,6 +294,19 @@ func TestIdleTimeouts(t *testing.T) {
 			t.Fatalf("want %s, got %v", c.state, err)
 		}
 	}
+}
+
+func TestDisabledDuringLogin(t *testing.T) {
+	w := start(t, setup{options: pgsession.Options{Recheck: func(context.Context, *auth.Identity) error { return errors.New("disabled") }}})
+	c, err := pgx.Connect(within(t), "postgres://ana:secret@"+w.addr+"/shop?sslmode=require")
+	if err == nil {
+		_, err = c.Exec(within(t), "select 1")
+	}
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) || pe.Code != "28000" {
+		t.Fatalf("got %v", err)
+	}
+	waitSessions(t, w, 0)
 }
 
 func TestReasonsHaveCodesAndSentences(t *testing.T) {

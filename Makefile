@@ -17,7 +17,7 @@ build: ## build bin/weir
 	@$(GO) build -trimpath -o $(BIN) ./cmd/weir
 
 servers: ## install what the tests need
-	@deploy/install.sh build server server18 clients
+	@deploy/install.sh build server server18 clients promtool
 
 test: servers build ## everything that must pass; installs what it needs
 	$(GO) vet ./...
@@ -25,6 +25,7 @@ test: servers build ## everything that must pass; installs what it needs
 	$(BIN) demo --check
 
 check: lint ## the quick loop, without servers: format, vet, lint, import rules, race tests
+	@deploy/install.sh build promtool
 	$(GO) test -race -skip '^TestLive' ./...
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2

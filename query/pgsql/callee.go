@@ -89,10 +89,10 @@ func hideColumns(item *rangeItem) *rangeItem {
 type lookups struct {
 	once      sync.Once
 	arrayType map[uint32]uint32
+	casts     map[[2]uint32]bool
 }
 
-// arrays maps a type to the array type over it.
-func (c *catalogCache) arrays() map[uint32]uint32 {
+func (c *catalogCache) lookups() *lookups {
 	c.look.once.Do(func() {
 		c.look.arrayType = map[uint32]uint32{}
 		for _, t := range c.catalog.Types {
@@ -100,8 +100,16 @@ func (c *catalogCache) arrays() map[uint32]uint32 {
 				c.look.arrayType[t.Elem] = t.OID
 			}
 		}
+		c.look.casts = make(map[[2]uint32]bool, len(c.catalog.Casts))
+		for _, k := range c.catalog.Casts {
+			c.look.casts[[2]uint32{k.Source, k.Target}] = true
+		}
 	})
-	return c.look.arrayType
+	return &c.look
 }
 
-func (c *catalogCache) hasCasts() bool { return len(c.catalog.Casts) > 0 }
+// arrays maps a type to the array type over it.
+func (c *catalogCache) arrays() map[uint32]uint32 { return c.lookups().arrayType }
+
+// casts holds the source and target of every cast that is not built in.
+func (c *catalogCache) casts() map[[2]uint32]bool { return c.lookups().casts }

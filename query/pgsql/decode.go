@@ -38,9 +38,12 @@ func decodeText(text string, st *State) (d decoded, gap string, err *TextError) 
 			break
 		}
 	}
+	if ascii {
+		return d, gap, nil
+	}
 	encoding := strings.ToUpper(strings.NewReplacer("-", "", "_", "").Replace(st.Encoding))
 	switch {
-	case ascii, encoding == "UTF8", encoding == "UNICODE", encoding == "SQLASCII", encoding == "":
+	case encoding == "UTF8", encoding == "UNICODE", encoding == "SQLASCII", encoding == "":
 		return d, gap, nil
 	}
 	for name, c := range singleByte {

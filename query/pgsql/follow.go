@@ -202,8 +202,7 @@ func (r *run) convert(v value, t uint32, pos int32) value {
 	source := v.typ
 	literal := v.literal
 	out := v.changed().typed(t)
-	out.literal = literal && t != 0 && false
-	if r.cc.hasCasts() {
+	if len(r.cat.Casts) > 0 {
 		target := t
 		for range 2 {
 			for _, c := range r.cat.Casts {

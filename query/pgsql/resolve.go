@@ -54,7 +54,7 @@ func exactOr(all []*Function, site *callSite) []*Function {
 		}
 		exact := true
 		for i, a := range site.args {
-			if a.literal || a.typ == 0 || a.typ != f.Args[i] {
+			if a.untyped() || a.typ == 0 || a.typ != f.Args[i] {
 				exact = false
 				break
 			}
@@ -92,21 +92,20 @@ func (r *run) coercible(v value, want uint32) bool {
 	if v.typ == want || v.typ == 0 || want == 0 || polymorphic(want) {
 		return true
 	}
-	if v.literal && v.typ == oidUnknown {
+	if v.untyped() {
 		return true
 	}
 	if v.typ == noOperand {
 		return false
 	}
-	if r.baseType(v.typ) == r.baseType(want) {
+	from := r.baseType(v.typ)
+	if from == r.baseType(want) {
 		return true
 	}
-	for _, c := range r.cat.Casts {
-		if c.Source == v.typ && c.Target == want || c.Source == r.baseType(v.typ) && c.Target == want {
-			return true
-		}
+	if casts := r.cc.casts(); casts[[2]uint32{v.typ, want}] || casts[[2]uint32{from, want}] {
+		return true
 	}
-	return r.implicit(r.baseType(v.typ), r.baseType(want), want)
+	return r.implicit(from, r.baseType(want), want)
 }
 
 // implicit reports whether there may be an implicit cast between two types
@@ -181,6 +180,9 @@ const (
 	oidAnyElement = 2283
 	oidAnyArray   = 2277
 	oidRegclass   = 2205
+	// firstGenbkiOID is where the OIDs of objects begin that the server's
+	// own scripts make (FirstGenbkiObjectId).
+	firstGenbkiOID = 10000
 )
 
 // polymorphic reports whether a type stands for others.
@@ -224,45 +226,50 @@ func (r *run) polymorphicResult(f *Function, site callSite) uint32 {
 	return 0
 }
 
-// operators are the operators that an expression may mean.
+// operators are the operators that an expression may mean. One that fits
+// exactly is the only one (binary_oper_exact of the server); there an untyped
+// constant takes the type of the other side.
 func (r *run) operators(schema, name string, left, right value, pos int32) []*Operator {
 	all := r.cat.Operators(name)
-	var out []*Operator
-	fits := func(op *Operator) bool {
-		if (op.Left == 0) != (left.typ == noOperand) {
-			return false
-		}
-		if left.typ != noOperand && !r.coercible(left, op.Left) || !r.coercible(right, op.Right) {
-			return false
-		}
-		return true
-	}
 	path := r.st.SearchPath
 	if schema != "" {
 		path = []string{schema}
 	}
+	lt, rt := left.typ, right.typ
+	switch {
+	case lt == noOperand:
+		lt = 0
+	case left.untyped():
+		lt = rt
+	case right.untyped():
+		rt = lt
+	}
+	var out []*Operator
+	known := false
 	for _, s := range path {
 		for _, op := range all {
-			if op.Schema != s || !fits(op) {
-				continue
-			}
-			if op.Right == right.typ && (op.Left == left.typ || op.Left == 0) && !right.literal && !left.literal {
+			if op.Schema == s && rt != 0 && op.Left == lt && op.Right == rt && (lt != 0 || left.typ == noOperand) {
 				return []*Operator{op}
 			}
-			out = append(out, op)
-		}
-	}
-	if len(out) == 0 && len(r.cat.operators) > 0 && !r.st.Stale {
-		known := false
-		for _, op := range all {
 			known = known || op.Schema == "pg_catalog" && (schema == "" || schema == "pg_catalog")
 		}
-		if !known {
-			r.missing(pos, "operator "+name+" is not known", name)
+	}
+	for _, s := range path {
+		for _, op := range all {
+			if op.Schema == s && (op.Left == 0) == (left.typ == noOperand) &&
+				(op.Left == 0 || r.coercible(left, op.Left)) && r.coercible(right, op.Right) {
+				out = append(out, op)
+			}
 		}
+	}
+	if len(out) == 0 && !known && len(r.cat.operators) > 0 && !r.st.Stale {
+		r.missing(pos, "operator "+name+" is not known", name)
 	}
 	return out
 }
+
+// untyped reports a constant or parameter that takes its type from the context.
+func (v value) untyped() bool { return v.literal && (v.typ == 0 || v.typ == oidUnknown) }
 
 // typeOf resolves a type's name, 0 if it is not known (and says so).
 func (r *run) typeOf(t *pg.TypeName) uint32 {
@@ -323,6 +330,9 @@ func (r *run) arrayOf(t uint32) uint32 {
 
 // baseType follows domains to the type below.
 func (r *run) baseType(t uint32) uint32 {
+	if t < firstGenbkiOID {
+		return t // none of those is a domain
+	}
 	for range 20 {
 		ty := r.cat.Types[t]
 		if ty == nil || ty.Kind != 'd' || ty.Base == 0 {

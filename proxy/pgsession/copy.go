@@ -53,7 +53,7 @@ func (j *judge) describeCopy(st *statement) error {
 			Message: "COPY of masked columns cannot follow an extended query without Sync"}
 		return nil
 	}
-	if err := j.drain(); err != nil {
+	if drained, err := j.drain(); err != nil || !drained {
 		return err
 	}
 	if j.settle() == pgwire.TxFailed {

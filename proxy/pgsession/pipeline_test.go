@@ -60,6 +60,7 @@ var scripts = map[string]script{
 	"copy data out of place":                  {&pgproto3.CopyData{Data: []byte("x")}, &pgproto3.CopyDone{}, query("select 1")},
 	"close of what is not there":              {&pgproto3.Close{ObjectType: 'S', Name: "nope"}, &pgproto3.Close{ObjectType: 'P', Name: "nope"}, syncMessage},
 	"function call":                           {&pgproto3.FunctionCall{Function: 1242, ResultFormatCode: 0}, query("select 1")},
+	"a query inside copy":                     {query("set application_name = 'x'; copy plain from stdin"), query("select 1")},
 	"sql prepare":                             {query("prepare q as select 7"), bind("", "q"), execute(""), syncMessage, query("execute q; deallocate q")},
 	"notices":                                 {query("do $$begin raise notice 'hi'; end$$; drop table if exists not_there")},
 }

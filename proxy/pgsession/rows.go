@@ -86,9 +86,12 @@ func (r *relay) take(typ, detail byte) (step, error) {
 			s.failed = true
 		}
 	}
-	if r.owed.empty() {
+	switch {
+	case r.owed.empty():
 		r.startedIdle()
-	} else {
+	case r.owed.copying() && r.waiting:
+		r.cond.Broadcast()
+	default:
 		r.startClock()
 	}
 	return st, nil
@@ -444,6 +447,7 @@ func (r *relay) ready() error {
 	if step.finished {
 		r.completed(step.about)
 	}
+	r.scratch, r.fields = nil, nil // an idle session keeps nothing
 	if status == pgwire.TxIdle {
 		r.committed()
 	}

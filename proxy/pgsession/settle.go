@@ -50,7 +50,7 @@ func (j *judge) begin() error {
 		if !j.dirty && !j.state.Stale && len(j.undo) <= maxUndo {
 			return nil
 		}
-		if err := j.drain(); err != nil {
+		if drained, err := j.drain(); err != nil || !drained {
 			return err
 		}
 	}
@@ -61,22 +61,23 @@ func (j *judge) begin() error {
 	return nil
 }
 
-// drain waits until the server owes nothing.
-func (j *judge) drain() error {
+// drain waits until the server owes nothing. It reports false if the server
+// waits for COPY data itself: it runs nothing else before that has come.
+func (j *judge) drain() (bool, error) {
 	if err := j.up.Writer.Flush(); err != nil {
-		return upstreamError(err)
+		return false, upstreamError(err)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for !j.owed.between() && j.ending == nil {
+	for !j.owed.between() && !j.owed.copying() && j.ending == nil {
 		j.waiting = true
 		j.cond.Wait()
 	}
 	j.waiting = false
 	if j.ending != nil {
-		return j.ending
+		return false, j.ending
 	}
-	return nil
+	return j.owed.between(), nil
 }
 
 // settle makes the predictions agree with what has happened, when the server

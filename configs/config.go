@@ -112,7 +112,8 @@ type Limits struct {
 	Statement          Size          `yaml:"statement" default:"16MiB" doc:"A longer text is not analysed: unrestricted people only."`
 	Idle               time.Duration `yaml:"idle" default:"0s" doc:"Without a statement; 0 is no limit."`
 	IdleInTransaction  time.Duration `yaml:"idle_in_transaction" default:"0s" doc:"The same inside a transaction."`
-	Stall              time.Duration `yaml:"stall" default:"60s" doc:"In the middle of a message, and for a client that does not read."`
+	Stall              time.Duration `yaml:"stall" default:"60s" doc:"For a client that stops in the middle of a message."`
+	WriteStall         time.Duration `yaml:"write_stall" default:"10m" doc:"For a client that does not take its results, as a pager may."`
 	Drain              time.Duration `yaml:"drain" default:"30s" doc:"For clients to finish after SIGTERM."`
 }
 

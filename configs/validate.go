@@ -63,6 +63,7 @@ func (v *validator) config(c *Config) {
 	v.positive("limits.connections_per_user", c.Limits.ConnectionsPerUser)
 	v.atLeast("limits.startup", int64(c.Limits.Startup), int64(100e6), "100ms")
 	v.atLeast("limits.stall", int64(c.Limits.Stall), int64(1e9), "1s")
+	v.atLeast("limits.write_stall", int64(c.Limits.WriteStall), int64(1e9), "1s")
 	v.atLeast("limits.message", int64(c.Limits.Message), 64<<10, "64KiB")
 	v.atLeast("audit.segment_size", int64(c.Audit.SegmentSize), 64<<10, "64KiB")
 }

@@ -204,7 +204,7 @@ func (r *daemon) handler(ctx context.Context) (*pgsession.Handler, error) {
 	l := r.config.Limits
 	return pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Recheck: r.stillValid, Gate: pgsession.FromGate(g), Datasource: r.datasource,
 		MaskKeys: keys, Logger: r.log, StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
-		Stall: l.Stall, WriteStall: l.Stall, MaxMessage: int(l.Message)}), nil
+		Stall: l.Stall, WriteStall: l.WriteStall, MaxMessage: int(l.Message)}), nil
 }
 
 func (r *daemon) observeLogin(ctx context.Context, a auth.Attempt) {

@@ -41,7 +41,7 @@ func decodeText(text string, st *State) (d decoded, gap string, err *TextError) 
 	if ascii {
 		return d, gap, nil
 	}
-	encoding := strings.ToUpper(strings.NewReplacer("-", "", "_", "").Replace(st.Encoding))
+	encoding := strings.ToUpper(strings.ReplaceAll(strings.ReplaceAll(st.Encoding, "-", ""), "_", ""))
 	switch {
 	case encoding == "UTF8", encoding == "UNICODE", encoding == "SQLASCII", encoding == "":
 		return d, gap, nil

@@ -93,7 +93,7 @@ func (s *State) effectivePath(cat *Catalog, values []string) []string {
 			out = append(out, name)
 			continue
 		}
-		if _, ok := cat.Schemas[name]; ok && !slices.Contains(out, name) {
+		if _, ok := cat.Schemas[name]; ok && !slices.Contains(out, name) && !slices.Contains(s.Closed, name) {
 			out = append(out, name)
 		}
 	}
@@ -169,6 +169,11 @@ func (s *State) key() string {
 	var b strings.Builder
 	for _, p := range s.SearchPath {
 		b.WriteString(p)
+		b.WriteByte(0)
+	}
+	b.WriteByte(1)
+	for _, c := range s.Closed {
+		b.WriteString(c)
 		b.WriteByte(0)
 	}
 	b.WriteByte(1)

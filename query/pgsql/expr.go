@@ -280,6 +280,9 @@ func (r *run) subLink(x *pg.SubLink, sc *scope) value {
 	}
 	switch x.SubLinkType {
 	case pg.SubLinkType_EXISTS_SUBLINK:
+		for _, c := range cols {
+			r.computed(c)
+		}
 		return value{typ: oidBool}
 	case pg.SubLinkType_ANY_SUBLINK, pg.SubLinkType_ALL_SUBLINK, pg.SubLinkType_ROWCOMPARE_SUBLINK:
 		name := x.OperName

@@ -16,6 +16,8 @@ UNION ALL SELECT 'path', s.n::pg_catalog.text, s.i::pg_catalog.text, NULL FROM R
 UNION ALL SELECT 'setting', v.n, pg_catalog.current_setting(v.n), NULL
   FROM (VALUES ('client_encoding'::pg_catalog.text), ('standard_conforming_strings')) v (n)
 UNION ALL SELECT 'temp', n.nspname::pg_catalog.text, NULL, NULL FROM pg_catalog.pg_namespace n WHERE n.oid = pg_catalog.pg_my_temp_schema()
+UNION ALL SELECT 'closed', n.nspname::pg_catalog.text, NULL, NULL FROM pg_catalog.pg_namespace n
+  WHERE NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND n.nspname !~ '^pg_'
 UNION ALL SELECT 'prepared', p.name, p.statement, p.from_sql::pg_catalog.text FROM pg_catalog.pg_prepared_statements p
 UNION ALL SELECT 'cursor', c.name, c.statement, c.is_holdable::pg_catalog.text FROM pg_catalog.pg_cursors c`)
 
@@ -39,6 +41,8 @@ func DecodeProbe(rows [][][]byte) (*State, error) {
 			s.SearchPath = append(s.SearchPath, name)
 		case "temp":
 			s.TempSchema = name
+		case "closed":
+			s.Closed = append(s.Closed, name)
 		case "setting":
 			switch name {
 			case "client_encoding":

@@ -47,7 +47,6 @@ type cte struct {
 	cols      []column
 	state     cteState
 	recursive bool
-	refs      int
 }
 
 type cteState uint8

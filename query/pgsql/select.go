@@ -75,6 +75,12 @@ func (r *run) combine(s *pg.SelectStmt, left, right []column) []column {
 		v.source, v.attr, v.row = 0, 0, nil
 		if distinct {
 			r.use(v, query.UseDistinct)
+		} else {
+			// The server computes every column of every branch.
+			r.computed(l)
+			if i < len(right) {
+				r.computed(right[i])
+			}
 		}
 		out = append(out, column{l.name, v})
 	}
@@ -82,6 +88,14 @@ func (r *run) combine(s *pg.SelectStmt, left, right []column) []column {
 		r.use(right[i].value, query.UseDerived)
 	}
 	return out
+}
+
+// computed notes that a column is computed although nobody may read it:
+// computing it can fail.
+func (r *run) computed(c column) {
+	if !c.value.direct {
+		r.use(c.value, query.UseDerived)
+	}
 }
 
 func (r *run) values(lists []*pg.Node, sc *scope) []column {
@@ -137,6 +151,11 @@ func (r *run) plain(s *pg.SelectStmt, sc *scope) []column {
 			continue
 		}
 		r.use(r.sortKey(d, cols, sc), query.UseDistinct)
+	}
+	if len(s.DistinctClause) > 0 {
+		for _, c := range cols {
+			r.computed(c)
+		}
 	}
 	r.sort(s.SortClause, cols, sc)
 	return cols

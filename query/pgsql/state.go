@@ -9,6 +9,9 @@ type State struct {
 	// SearchPath is the effective path in order, as current_schemas(true)
 	// gives it: implicit schemas included, "$user" resolved.
 	SearchPath []string
+	// Closed are the schemas that the role may not use: the server leaves them
+	// out of the path. A grant since then goes unseen until the next reading.
+	Closed []string
 	// TempSchema is the session's own temporary schema, empty until it has one.
 	TempSchema string
 	// Temp holds the session's temporary relations by name.

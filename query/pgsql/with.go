@@ -38,9 +38,11 @@ func (r *run) with(w *pg.WithClause, sc *scope) {
 			r.evaluate(c)
 		}
 	}
+	// Whether a query is computed as a whole or merged into its reader depends
+	// on much: suppose the former.
 	for _, c := range sc.ctes[outer:] {
-		if c.node.Ctematerialized == pg.CTEMaterialize_CTEMaterializeAlways || c.node.Ctequery.GetSelectStmt() == nil || w.Recursive {
-			r.materialise(c)
+		for _, col := range c.cols {
+			r.computed(col)
 		}
 	}
 }
@@ -48,22 +50,8 @@ func (r *run) with(w *pg.WithClause, sc *scope) {
 // readCTE is a reference to a WITH query.
 func (r *run) readCTE(c *cte) []column {
 	r.evaluate(c)
-	c.refs++
-	if c.refs == 2 {
-		r.materialise(c)
-	}
 	r.spend(len(c.cols))
 	return c.cols
-}
-
-// materialise notes that all columns of a WITH query are computed, whoever
-// reads them: computing them can fail.
-func (r *run) materialise(c *cte) {
-	for _, col := range c.cols {
-		if !col.value.direct {
-			r.use(col.value, query.UseDerived)
-		}
-	}
 }
 
 func (r *run) evaluate(c *cte) {

@@ -117,6 +117,7 @@ func (a *Analyzer) analyze(text string, cat *Catalog, st *State) (out *Analysis)
 		r.statement(raw.Stmt)
 		r.facts(&s.Facts)
 		s.missing = r.acc.missing
+		s.Fingerprint = fingerprint(decoded.text[s.Span.Start:s.Span.End])
 		decoded.restore(s)
 		if volatile {
 			out.Cacheable = false

@@ -104,6 +104,62 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestEverySpellingOfAWrite is the read-only rule: what may change something
+// says so, and what certainly does not stays silent.
+func TestEverySpellingOfAWrite(t *testing.T) {
+	cat := fixtureCatalog(t)
+	an := NewAnalyzer(Options{})
+	writes := []string{
+		"INSERT INTO orders (id) VALUES (1)", "UPDATE orders SET note = 'x'", "DELETE FROM orders", "TRUNCATE orders",
+		"MERGE INTO orders o USING customer c ON false WHEN MATCHED THEN DELETE",
+		"WITH d AS (DELETE FROM orders RETURNING 1) SELECT 1", "WITH d AS (SELECT 1), e AS (UPDATE orders SET note = '' RETURNING id) TABLE e",
+		"SELECT 1 INTO x", "SELECT 1 INTO TEMP x UNION SELECT 2", "CREATE TABLE x AS SELECT 1", "CREATE TEMP TABLE x (a int)",
+		"SELECT id FROM customer FOR UPDATE", "SELECT id FROM customer FOR KEY SHARE", "SELECT * FROM (SELECT id FROM customer FOR SHARE) x",
+		"COPY orders FROM STDIN", "COPY orders TO PROGRAM 'cat'", "COPY orders TO '/tmp/x'", "COPY (DELETE FROM orders RETURNING 1) TO STDOUT",
+		"EXPLAIN ANALYZE DELETE FROM orders", "EXPLAIN (ANALYZE on) INSERT INTO orders (id) VALUES (1)",
+		"PREPARE d AS DELETE FROM orders; EXECUTE d", "EXECUTE nosuch", "EXPLAIN ANALYZE EXECUTE nosuch",
+		"DECLARE c CURSOR FOR SELECT id FROM customer FOR UPDATE",
+		"DO 'x'", "CALL util.work(1)", "SELECT nextval('ticket')", "SELECT setval('ticket', 1)", "SELECT lo_creat(-1)", "SELECT pg_notify('a', 'b')",
+		"SELECT pg_terminate_backend(1)", "SELECT pg_read_file('x')", "SELECT query_to_xml('delete', true, true, '')", "SELECT nosuch(1)",
+		"SELECT id FROM customer WHERE nextval('ticket') > 0", "VALUES (nextval('ticket'))", "SELECT count(*) FROM generate_series(1, nextval('ticket'))",
+		"NOTIFY a", "LOCK TABLE customer", "VACUUM", "ANALYZE customer", "CLUSTER", "REINDEX TABLE customer", "CHECKPOINT", "LOAD 'x'",
+		"REFRESH MATERIALIZED VIEW staff.mv_names", "GRANT SELECT ON customer TO x", "CREATE ROLE x", "ALTER ROLE x SET a.b = 'c'",
+		"ALTER DATABASE x SET default_transaction_read_only = off", "ALTER SYSTEM SET work_mem = 1", "COMMENT ON TABLE customer IS ''",
+		"SECURITY LABEL ON TABLE customer IS 'x'", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS ''", "DROP TABLE customer", "ALTER TABLE customer ADD x int",
+		"IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c", "PREPARE TRANSACTION 'x'", "COMMIT PREPARED 'x'", "ROLLBACK PREPARED 'x'",
+		"BEGIN READ WRITE", "START TRANSACTION READ WRITE", "SET TRANSACTION READ WRITE", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+		"SET transaction_read_only = off", "SET TRANSACTION_READ_ONLY TO 0", "SET LOCAL transaction_read_only = no", "RESET transaction_read_only",
+		"SET transaction_read_only TO DEFAULT", "SET default_transaction_read_only = 'f'", "SELECT set_config('Transaction_Read_Only', 'off', true)",
+		"SELECT set_config('transaction_read_only', NULL, false)", "SELECT set_config(name, 'off', true) FROM customer",
+		"SELECT 1; DELETE FROM orders",
+	}
+	for _, text := range writes {
+		a := an.Analyze(text, cat, fixtureState())
+		if a.Err != nil {
+			t.Errorf("%s: %v", text, a.Err)
+			continue
+		}
+		if s := a.Statements[len(a.Statements)-1]; len(s.Writes) == 0 {
+			t.Errorf("%s: writes nothing", text)
+		}
+	}
+	reads := []string{
+		"SELECT * FROM customer", "TABLE v_nested", "WITH x AS (SELECT 1) TABLE x", "EXPLAIN DELETE FROM orders", "EXPLAIN (ANALYZE off) DELETE FROM orders",
+		"COPY orders TO STDOUT", "COPY (SELECT 1) TO STDOUT", "SHOW ALL", "SET search_path = staff", "SET default_transaction_read_only = on",
+		"RESET default_transaction_read_only", "RESET ALL", "DISCARD ALL", "BEGIN READ ONLY", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT a",
+		"SELECT set_config('work_mem', '1MB', true)", "PREPARE q AS DELETE FROM orders", "DEALLOCATE q", "DECLARE c CURSOR FOR SELECT 1", "FETCH c",
+		"CLOSE c", "LISTEN a", "UNLISTEN *", "LOCK customer IN ACCESS SHARE MODE", "SELECT util.slug('a')", "SELECT count(*), now(), random(), version()",
+		"SELECT pg_get_viewdef('v_nested'::regclass)",
+	}
+	for _, text := range reads {
+		for _, s := range an.Analyze(text, cat, fixtureState()).Statements {
+			if len(s.Writes) > 0 {
+				t.Errorf("%s: writes %v", text, s.Writes)
+			}
+		}
+	}
+}
+
 func TestUnresolvedNames(t *testing.T) {
 	cat := fixtureCatalog(t)
 	an := NewAnalyzer(Options{})

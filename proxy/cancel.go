@@ -33,23 +33,28 @@ type issued struct {
 	target Live
 }
 
-// IssueKey makes a key for a session; ReleaseKey takes it back.
-func (s *Server) IssueKey(size int, target Live) CancelKey {
+// IssueKey makes a key for a session; ReleaseKey takes it back. The process
+// number is the given one where no other session has it: clients compare theirs
+// with pg_stat_activity, pg_locks and who sent a notification.
+func (s *Server) IssueKey(size int, pid uint32, target Live) CancelKey {
 	secret := make([]byte, size)
 	_, _ = rand.Read(secret) // never fails
 	c := &s.cancels
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
+	for c.taken(pid) {
 		var b [4]byte
 		_, _ = rand.Read(b[:])
-		pid := binary.BigEndian.Uint32(b[:]) >> 1
-		if _, taken := c.live[pid]; pid == 0 || taken {
-			continue
-		}
-		c.live[pid] = issued{secret: secret, target: target}
-		return CancelKey{PID: pid, Secret: secret}
+		pid = binary.BigEndian.Uint32(b[:]) >> 1
 	}
+	c.live[pid] = issued{secret: secret, target: target}
+	return CancelKey{PID: pid, Secret: secret}
+}
+
+// taken says that a process number cannot be given out. The mutex is held.
+func (c *cancels) taken(pid uint32) bool {
+	_, live := c.live[pid]
+	return live || int32(pid) <= 0
 }
 
 // ReleaseKey forgets a key.

@@ -68,7 +68,7 @@ func serve(t *testing.T, o proxy.Options, h handler) (*proxy.Server, string) {
 func TestCancelKeysReachTheirSessionOnly(t *testing.T) {
 	s := proxy.New(proxy.Options{})
 	a, b := &live{}, &live{}
-	ka, kb := s.IssueKey(proxy.ShortSecret, a), s.IssueKey(proxy.LongSecret, b)
+	ka, kb := s.IssueKey(proxy.ShortSecret, 0, a), s.IssueKey(proxy.LongSecret, 0, b)
 	if len(ka.Secret) != 4 || len(kb.Secret) != 32 || ka.PID == kb.PID || int32(ka.PID) <= 0 {
 		t.Fatalf("keys %v, %v", ka, kb)
 	}
@@ -88,6 +88,22 @@ func TestCancelKeysReachTheirSessionOnly(t *testing.T) {
 	s.Cancel(ctx, ka)
 	if a.canceled.Load() != 1 {
 		t.Fatal("a released key canceled something")
+	}
+}
+
+func TestCancelKeysShowTheServersProcess(t *testing.T) {
+	s := proxy.New(proxy.Options{})
+	a, b := &live{}, &live{}
+	ka, kb := s.IssueKey(proxy.ShortSecret, 4711, a), s.IssueKey(proxy.ShortSecret, 4711, b)
+	if ka.PID != 4711 || kb.PID == 4711 || int32(kb.PID) <= 0 {
+		t.Fatalf("process numbers %d and %d", ka.PID, kb.PID)
+	}
+	s.ReleaseKey(ka)
+	if again := s.IssueKey(proxy.ShortSecret, 4711, b); again.PID != 4711 {
+		t.Fatalf("a free process number is not used: %d", again.PID)
+	}
+	if k := s.IssueKey(proxy.ShortSecret, 1<<31, a); int32(k.PID) <= 0 {
+		t.Fatalf("process number %d", k.PID)
 	}
 }
 

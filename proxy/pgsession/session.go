@@ -68,7 +68,7 @@ func (s *session) run(ctx context.Context) proxy.EndReason {
 		cancel()
 	}
 	s.mu.Unlock()
-	s.key = s.conn.Server.IssueKey(size, s)
+	s.key = s.conn.Server.IssueKey(size, s.up.Key.PID, s)
 	if err := s.welcome(); err != nil {
 		s.finish(clientError(err))
 	}

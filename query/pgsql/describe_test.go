@@ -2,6 +2,7 @@ package pgsql
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +11,13 @@ import (
 // TestLiveDescriptions compares the analysis of every golden text that returns
 // rows with what a server says of its columns.
 func TestLiveDescriptions(t *testing.T) {
-	conn, cat := analysisServer(t)
+	for _, major := range []int{15, 18} {
+		t.Run(fmt.Sprint(major), func(t *testing.T) { compareDescriptions(t, major) })
+	}
+}
+
+func compareDescriptions(t *testing.T, major int) {
+	conn, cat := analysisServer(t, major)
 	an := NewAnalyzer(Options{})
 	state := &State{User: "postgres", SearchPath: []string{"pg_catalog", "shop", "public"}, Encoding: "UTF8"}
 	compared := 0

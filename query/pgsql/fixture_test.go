@@ -79,11 +79,11 @@ func encodeCatalog(t *testing.T, cat *Catalog) []byte {
 }
 
 // analysisServer runs testdata/schema.sql on a server of its own.
-func analysisServer(t *testing.T) (*pgx.Conn, *Catalog) {
+func analysisServer(t *testing.T, major int) (*pgx.Conn, *Catalog) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
-	server, err := pgserver.Start(ctx, pgserver.Options{Major: 15})
+	server, err := pgserver.Start(ctx, pgserver.Options{Major: major})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func analysisServer(t *testing.T) (*pgx.Conn, *Catalog) {
 
 // TestLiveFixture keeps the stored catalog what the server has.
 func TestLiveFixture(t *testing.T) {
-	_, cat := analysisServer(t)
+	_, cat := analysisServer(t, 15)
 	if *update {
 		var out bytes.Buffer
 		zw, err := gzip.NewWriterLevel(&out, gzip.BestCompression)

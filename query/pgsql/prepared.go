@@ -94,7 +94,12 @@ func (r *run) fetch(x *pg.FetchStmt) {
 	r.class(query.ClassRead, verb)
 	r.stmt.Kind, r.stmt.Name = KindFetch, x.Portalname
 	c := r.st.Cursors[x.Portalname]
-	if c == nil || c.Facts == nil {
+	if c != nil && c.Facts == nil {
+		r.gap(-1, `what cursor "`+x.Portalname+`" reads was not seen`)
+		r.stmt.Facts.Returns = !x.Ismove
+		return
+	}
+	if c == nil {
 		r.mistake(-1, "34000", `cursor "`+x.Portalname+`" does not exist`, x.Portalname)
 		r.stmt.Facts.Returns = !x.Ismove
 		return
@@ -136,7 +141,11 @@ func (r *run) adopt(f *query.Facts) {
 func (r *run) currentOf(x *pg.CurrentOfExpr) value {
 	*r.volatile = true
 	c := r.st.Cursors[x.CursorName]
-	if c == nil || c.Facts == nil {
+	if c != nil && c.Facts == nil {
+		r.gap(-1, `what cursor "`+x.CursorName+`" reads was not seen`)
+		return value{typ: oidBool}
+	}
+	if c == nil {
 		r.mistake(-1, "34000", `cursor "`+x.CursorName+`" does not exist`, x.CursorName)
 		return value{typ: oidBool}
 	}

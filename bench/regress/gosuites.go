@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -157,34 +158,42 @@ type goRun struct {
 	panicked bool
 }
 
+// temporary is the part of a subtest's name that a temporary folder gives it.
+var temporary = regexp.MustCompile(`(Test[A-Za-z]+)\d+/\d+/`)
+
 // readEvents collects the outcomes of tests and subtests.
 func readEvents(r io.Reader, p *progress) (*goRun, error) {
 	run := &goRun{results: results{}}
+	failed := map[string]bool{} // packages with failed tests
 	lines := bufio.NewReaderSize(r, 1<<16)
 	for {
 		line, err := lines.ReadBytes('\n')
 		var e event
 		if json.Unmarshal(line, &e) == nil {
-			name := e.Package[strings.LastIndexByte(e.Package, '/')+1:] + "." + e.Test
-			switch e.Action {
-			case "output":
-				run.panicked = run.panicked || strings.HasPrefix(e.Output, "panic: ")
-			case "pass", "fail", "skip":
-				if e.Test == "" { // a package that fails beyond its tests
-					if e.Action == "fail" {
-						run.results[name+"(package)"] = result{outcome: "fail"}
-					}
-					break
-				}
-				run.results[name] = result{outcome: e.Action}
-				p.add(name)
-			}
+			run.add(&e, failed, p)
 		}
 		if err == io.EOF {
 			return run, nil
 		}
 		if err != nil {
 			return run, err
+		}
+	}
+}
+
+func (run *goRun) add(e *event, failed map[string]bool, p *progress) {
+	name := e.Package[strings.LastIndexByte(e.Package, '/')+1:] + "." + temporary.ReplaceAllString(e.Test, "$1/")
+	switch e.Action {
+	case "output":
+		run.panicked = run.panicked || strings.HasPrefix(e.Output, "panic: ")
+	case "pass", "fail", "skip":
+		switch {
+		case e.Test != "":
+			run.results[name] = result{outcome: e.Action}
+			failed[e.Package] = failed[e.Package] || e.Action == "fail"
+			p.add(name)
+		case e.Action == "fail" && !failed[e.Package]: // it did not build, or ended early
+			run.results[name+"(package)"] = result{outcome: "fail"}
 		}
 	}
 }

@@ -50,19 +50,22 @@ not JSON
 {"Action":"fail","Package":"x/y","Test":"TestA"}
 {"Action":"pass","Package":"x/y","Test":"TestA/sub"}
 {"Action":"skip","Package":"x/z","Test":"TestB"}
+{"Action":"pass","Package":"x/z","Test":"TestC/dir=/tmp/TestC123/001/x"}
 {"Action":"fail","Package":"x/y"}
 {"Action":"pass","Package":"x/z"}
+{"Action":"fail","Package":"x/v"}
 `), p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"y.TestA": "fail", "y.TestA/sub": "pass", "z.TestB": "skip", "y.(package)": "fail"}
+	want := map[string]string{"y.TestA": "fail", "y.TestA/sub": "pass", "z.TestB": "skip", "z.TestC/dir=/tmp/TestC/x": "pass",
+		"v.(package)": "fail"}
 	for name, outcome := range want {
 		if run.results[name].outcome != outcome {
 			t.Errorf("%s is %q, want %q", name, run.results[name].outcome, outcome)
 		}
 	}
-	if len(run.results) != len(want) || !run.panicked || p.done != 3 {
+	if len(run.results) != len(want) || !run.panicked || p.done != 4 {
 		t.Fatalf("results %v, panicked %v, %d done", run.results, run.panicked, p.done)
 	}
 }

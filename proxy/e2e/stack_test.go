@@ -231,7 +231,7 @@ func get(address string) (int, string, error) {
 // process is a program that runs beside the tests and ends with them.
 type process struct {
 	cmd    *exec.Cmd
-	log    string
+	output string // file with what it writes
 	exited chan struct{}
 	err    error // of Wait, once exited is closed
 }
@@ -243,7 +243,7 @@ func start(t *testing.T, log string, name string, args ...string) *process {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	p := &process{cmd: exec.Command(name, args...), log: log, exited: make(chan struct{})}
+	p := &process{cmd: exec.Command(name, args...), output: log, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -280,7 +280,16 @@ func (p *process) stop(t *testing.T) {
 
 // tail is the end of the process's output.
 func (p *process) tail() string {
-	text, _ := os.ReadFile(p.log)
+	text, _ := os.ReadFile(p.output)
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-30):], []byte("\n")))
+}
+
+func (p *process) log(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(p.output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

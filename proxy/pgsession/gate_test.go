@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/weirdb/weir/audit"
 	"github.com/weirdb/weir/policy"
 	"github.com/weirdb/weir/proxy/gate"
@@ -109,6 +110,13 @@ var guardedSteps = []struct{ name, sql, want string }{
 	{"and executed later", "execute p(2)", "[redacted]"},
 	{"a cursor", "begin; declare c cursor for select id, email from users order by id; fetch 1 from c; fetch 1 from c", "2|[redacted]"},
 	{"end of it", "commit", ""},
+	{"an aborted block after a change", "begin; set search_path = other; select 1/0", "22012"},
+	{"can be left", "rollback", ""},
+	{"and the change is gone", "select born from users where id = 1", "1990-01-02"},
+	{"a change that is undone in the same text", "begin; set search_path = veil; savepoint s; set search_path = public; rollback to s; select note from plain where id = 1", "42501"},
+	{"is refused and can be left", "rollback", ""},
+	{"a transaction's own path ends in the same text", "set search_path = veil; begin; set local search_path = public; commit; select note from plain where id = 1", "42501"},
+	{"back again", "set search_path = public", ""},
 	{"a temporary table shadows", "create temp table plain as select 7 as seven", ""},
 	{"and is known", "select seven from plain", "7"},
 	{"a temporary copy", "create temp table stolen as select email from users", "42501"},
@@ -131,7 +139,8 @@ func TestGuardedSession(t *testing.T) {
 	w, _ := guarded(t, setup{})
 	root := w.connectAs("root")
 	cell(t, root, `create schema if not exists other; create table other.users (id int, email text, note text);
-		insert into other.users values (1, 'note@example.com', 'x'); create view mails as select id, email from users`)
+		insert into other.users values (1, 'note@example.com', 'x'); create view mails as select id, email from users;
+		create schema veil; create view veil.plain as select id, email as note from public.users`)
 	c := w.connectAs("ana")
 	for _, s := range guardedSteps {
 		if got := cell(t, c, s.sql); got != s.want {
@@ -237,5 +246,67 @@ func TestGuardedCopyFormats(t *testing.T) {
 	var b bytes.Buffer
 	if _, err := c.PgConn().CopyTo(within(t), &b, "copy exported to stdout (format binary)"); err != nil || bytes.Contains(b.Bytes(), []byte("@example")) || bytes.Count(b.Bytes(), []byte("[redacted]")) != 3 {
 		t.Errorf("binary: got %q, %v", b.String(), err)
+	}
+}
+
+// What a portal reads was fixed when it was bound, whatever the path is when
+// it runs.
+func TestPortalsKeepTheNamesOfTheirBind(t *testing.T) {
+	w, _ := guarded(t, setup{})
+	cell(t, w.connectAs("root"), `create schema cover; create view cover.plain as select id, email as note from public.users; insert into plain values (77, 'open')`)
+	h, err := w.connectAs("ana").PgConn().Hijack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Conn.Close()
+	until := func() string {
+		var seen []string
+		for {
+			m, err := h.Frontend.Receive()
+			if err != nil {
+				return strings.Join(append(seen, "closed"), " ")
+			}
+			switch m := m.(type) {
+			case *pgproto3.DataRow:
+				seen = append(seen, string(m.Values[0]))
+			case *pgproto3.ErrorResponse:
+				seen = append(seen, m.Code)
+			case *pgproto3.ReadyForQuery:
+				return strings.Join(seen, " ")
+			}
+		}
+	}
+	send := func(messages ...pgproto3.FrontendMessage) string {
+		for _, m := range messages {
+			h.Frontend.Send(m)
+		}
+		if err := h.Frontend.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		return until()
+	}
+	text := func(sql string) string { return send(&pgproto3.Query{String: sql}) }
+	const sql = "select note from plain order by id limit 1"
+	text("begin")
+	text("set search_path = cover")
+	send(&pgproto3.Parse{Name: "s", Query: sql}, &pgproto3.Bind{DestinationPortal: "p", PreparedStatement: "s"}, &pgproto3.Sync{})
+	text("set search_path = public")
+	if seen := send(&pgproto3.Execute{Portal: "p"}, &pgproto3.Sync{}); seen != "[redacted]" {
+		t.Errorf("a portal that was bound under another path shows %q", seen)
+	}
+	text("rollback")
+	text("begin")
+	text("set search_path = cover")
+	send(&pgproto3.Parse{Query: sql}, &pgproto3.Bind{DestinationPortal: "q"}, &pgproto3.Sync{})
+	text("set search_path = public")
+	if seen := text("fetch 1 from q"); seen != "34000" { // weir knows the cursors of SQL only
+		t.Errorf("FETCH from a portal that was bound under another path shows %q", seen)
+	}
+	text("rollback")
+	text("set search_path = cover")
+	seen := send(&pgproto3.Parse{Name: "t", Query: sql}, &pgproto3.Bind{DestinationPortal: "r", PreparedStatement: "t"},
+		&pgproto3.Parse{Query: "set search_path = public"}, &pgproto3.Bind{}, &pgproto3.Execute{}, &pgproto3.Execute{Portal: "r"}, &pgproto3.Sync{})
+	if seen != "[redacted]" {
+		t.Errorf("a pipeline that changes the path after Bind shows %q", seen)
 	}
 }

@@ -111,7 +111,7 @@ func (a *Analyzer) analyze(text string, cat *Catalog, st *State) (out *Analysis)
 		if gap != "" {
 			r.gap(-1, gap)
 		}
-		if predicted.Stale {
+		if predicted.Stale && resolvesNames(raw.Stmt) {
 			r.gap(-1, "the session's settings are not known at this point")
 		}
 		r.statement(raw.Stmt)
@@ -122,12 +122,24 @@ func (a *Analyzer) analyze(text string, cat *Catalog, st *State) (out *Analysis)
 		if volatile {
 			out.Cacheable = false
 		}
-		if i+1 < len(tree.Stmts) && s.Changes != 0 {
+		if i+1 < len(tree.Stmts) { // also what changes nothing may undo what was predicted
 			predicted = predicted.clone()
 			predicted.Apply(cat, s)
 		}
 	}
 	return out
+}
+
+// resolvesNames is false for statements that mean the same whatever the
+// session's settings are. They are the way out of a failed transaction, in
+// which the settings cannot be read.
+func resolvesNames(n *pg.Node) bool {
+	switch n.GetNode().(type) {
+	case *pg.Node_TransactionStmt, *pg.Node_VariableSetStmt, *pg.Node_VariableShowStmt, *pg.Node_DiscardStmt,
+		*pg.Node_DeallocateStmt, *pg.Node_ClosePortalStmt, *pg.Node_ListenStmt, *pg.Node_UnlistenStmt:
+		return false
+	}
+	return true
 }
 
 // unreadable is the analysis of a text that cannot be read.

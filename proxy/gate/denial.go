@@ -45,10 +45,14 @@ func refusal(decision *policy.Decision) *Denial {
 	return d
 }
 
-// explainGap adds what could not be analysed to a denial of an incomplete statement.
-func (s *Session) explainGap(d *Denial, f *query.Facts) *Denial {
-	if !f.Complete && len(f.Gaps) > 0 {
-		d.Detail = strings.TrimSpace(d.Detail + " Not analysed: " + f.Gaps[0].Reason + ".")
+// unread is the denial of a statement that could not be analysed and that
+// policy therefore refuses. What policy says of it is about every relation
+// that it might touch, which the person need not know of.
+func unread(f *query.Facts) *Denial {
+	d := &Denial{SQLState: insufficientPrivilege, Rule: "incomplete", Pos: -1, Message: "the statement cannot be analysed",
+		Hint: "Write it with plain columns, tables and built-in functions."}
+	if len(f.Gaps) > 0 {
+		d.Message += ": " + f.Gaps[0].Reason
 		d.Pos = f.Gaps[0].Pos
 	}
 	return d

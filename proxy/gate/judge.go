@@ -96,7 +96,10 @@ func (s *Session) enforce(stmt Statement, decision *policy.Decision, t *Ticket) 
 		if own := mistake(stmt.Facts); own != nil {
 			return own
 		}
-		return s.explainGap(d, stmt.Facts)
+		if !stmt.Facts.Complete {
+			return unread(stmt.Facts)
+		}
+		return d
 	}
 	if d := s.missing(decision.Require); d != nil {
 		return d

@@ -191,11 +191,11 @@ Try, as each of them:
 Everybody, the administrator too, only reads with dbname=shop-readonly.
 
 What happened is in the audit journal:
-  weir audit search --dir %[1]s --limit 5
-  weir audit verify --dir %[1]s
+  %[2]s audit search --dir %[1]s --limit 5
+  %[2]s audit verify --dir %[1]s
 
 Ctrl-C ends weir and removes everything.
-`, journalFolder(w.weir.config))
+`, journalFolder(w.weir.config), os.Args[0])
 }
 
 func (w *demoWorld) close() error {

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +35,39 @@ func TestLiveDemoCheck(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// What the README shows of the analyst's psql is what psql shows.
+func TestLiveReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(readme), "```console\nshop=> ")
+	block, _, _ = strings.Cut(block, "```")
+	w, err := startDemo(t.Context(), io.Discard, slog.New(slog.DiscardHandler), 0, 15)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	shown := 0
+	for part := range strings.SplitSeq(block, "shop=> ") {
+		sql, want, _ := strings.Cut(part, "\n")
+		cmd := exec.Command("psql", "-X", "-c", sql, w.conninfo(w.people[1], "shop"))
+		cmd.Env = append(os.Environ(), "PGPASSWORD="+w.people[1].password)
+		out, _ := cmd.CombinedOutput() // a refusal is an exit status too
+		if got := strings.TrimSpace(string(out)); got != strings.TrimSpace(want) {
+			t.Errorf("%s\npsql says:\n%s\nthe README:\n%s", sql, got, want)
+		}
+		shown++
+	}
+	if shown < 2 {
+		t.Errorf("the README shows %d statements", shown)
 	}
 }
 

@@ -49,7 +49,7 @@ func sleeping(t *testing.T, c *pgx.Conn, seconds string) chan error {
 func running(t *testing.T, sql string) {
 	t.Helper()
 	ctx := within(t)
-	c, err := pgx.Connect(ctx, database.URL("app", "app", "postgres"))
+	c, err := pgx.Connect(ctx, server(t).URL("app", "app", "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func canceled(err error) bool {
 	return errors.As(err, &pe) && pe.Code == "57014"
 }
 
-func TestCancel(t *testing.T) {
+func TestLiveCancel(t *testing.T) {
 	for _, version := range []string{"3.0", "3.2"} {
 		w := start(t, setup{})
 		c := w.connect("max_protocol_version=" + version)
@@ -88,7 +88,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func TestCancelWithAWrongKey(t *testing.T) {
+func TestLiveCancelWithAWrongKey(t *testing.T) {
 	w := start(t, setup{})
 	a, b := w.connect(""), w.connect("")
 	key := append([]byte(nil), a.PgConn().SecretKey()...)
@@ -105,7 +105,7 @@ func TestCancelWithAWrongKey(t *testing.T) {
 	}
 }
 
-func TestCancelOfAnIdleSessionHarmsNothing(t *testing.T) {
+func TestLiveCancelOfAnIdleSessionHarmsNothing(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	ctx := within(t)
@@ -117,7 +117,7 @@ func TestCancelOfAnIdleSessionHarmsNothing(t *testing.T) {
 	}
 }
 
-func TestCancelRacesWithTheNextStatement(t *testing.T) {
+func TestLiveCancelRacesWithTheNextStatement(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	ctx := within(t)
@@ -147,7 +147,7 @@ func TestCancelRacesWithTheNextStatement(t *testing.T) {
 	}
 }
 
-func TestNotify(t *testing.T) {
+func TestLiveNotify(t *testing.T) {
 	w := start(t, setup{})
 	a, b := w.connect(""), w.connect("")
 	ctx := within(t)
@@ -163,7 +163,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-func TestEndUser(t *testing.T) {
+func TestLiveEndUser(t *testing.T) {
 	w := start(t, setup{})
 	busy, idle := w.connect(""), w.connect("")
 	done := sleeping(t, busy, "20")
@@ -186,7 +186,7 @@ func TestEndUser(t *testing.T) {
 	}
 }
 
-func TestDrain(t *testing.T) {
+func TestLiveDrain(t *testing.T) {
 	w := start(t, setup{})
 	idle, open := w.connect(""), w.connect("")
 	ctx := within(t)
@@ -216,7 +216,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestShutdownCutsOffAtLast(t *testing.T) {
+func TestLiveShutdownCutsOffAtLast(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	done := sleeping(t, c, "20")
@@ -231,7 +231,7 @@ func TestShutdownCutsOffAtLast(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
+func TestLiveLimits(t *testing.T) {
 	w := start(t, setup{proxy: proxy.Options{MaxConnections: 3, MaxPerUser: 2}})
 	w.connect("")
 	w.connect("")
@@ -259,7 +259,7 @@ func TestLimits(t *testing.T) {
 	_ = third.Close(context.Background())
 }
 
-func TestCancelKeysDiffer(t *testing.T) {
+func TestLiveCancelKeysDiffer(t *testing.T) {
 	w := start(t, setup{})
 	seen := map[uint64]bool{}
 	for range 5 {

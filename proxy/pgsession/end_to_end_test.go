@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-func TestPsql(t *testing.T) {
+func TestLivePsql(t *testing.T) {
 	w := start(t, setup{})
 	host, port, _ := strings.Cut(w.addr, ":")
 	cmd := exec.Command("psql", "-XAt", "host="+host+" port="+port+" user=ana password=secret dbname=shop sslmode=require",
@@ -22,7 +22,7 @@ func TestPsql(t *testing.T) {
 	}
 }
 
-func TestPgxExtended(t *testing.T) {
+func TestLivePgxExtended(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -41,7 +41,7 @@ func TestPgxExtended(t *testing.T) {
 	}
 }
 
-func TestDenialInEveryPosition(t *testing.T) {
+func TestLiveDenialInEveryPosition(t *testing.T) {
 	w := start(t, setup{})
 	w.gate.denies = "forbidden"
 	c := w.connect("")

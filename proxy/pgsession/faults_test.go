@@ -52,10 +52,10 @@ func ended(t *testing.T, c net.Conn) string {
 	return string(b)
 }
 
-// TestMalformedFrames sends every type of message with bodies of 0 to 8 bytes.
+// TestLiveMalformedFrames sends every type of message with bodies of 0 to 8 bytes.
 // Each is answered, by the server or by weir, or ends that one session with a
 // protocol violation.
-func TestMalformedFrames(t *testing.T) {
+func TestLiveMalformedFrames(t *testing.T) {
 	w := start(t, setup{noTLS: false})
 	canary := w.connect("")
 	types := []byte("QPBDECSHFdcfXRpA\x00\xff")
@@ -84,7 +84,7 @@ func TestMalformedFrames(t *testing.T) {
 	}
 }
 
-func TestImpossibleFrames(t *testing.T) {
+func TestLiveImpossibleFrames(t *testing.T) {
 	w := start(t, setup{})
 	for _, c := range []struct {
 		name  string
@@ -115,7 +115,7 @@ func TestImpossibleFrames(t *testing.T) {
 	}
 }
 
-func TestPanicIsContained(t *testing.T) {
+func TestLivePanicIsContained(t *testing.T) {
 	w := start(t, setup{})
 	bystander, c := w.connect(""), w.connect("")
 	w.gate.tickets = func(sql string) *gate.Ticket {
@@ -137,6 +137,7 @@ func TestPanicIsContained(t *testing.T) {
 // cutter is a relay that drops a connection after so many bytes of the server.
 type cutter struct {
 	l     net.Listener
+	to    string       // the server
 	after atomic.Int64 // bytes from the server until the cut; negative for none
 }
 
@@ -146,7 +147,8 @@ func newCutter(t *testing.T) *cutter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{l: l}
+	db := server(t)
+	c := &cutter{l: l, to: net.JoinHostPort(db.Host, strconv.Itoa(db.Port))}
 	c.after.Store(-1)
 	t.Cleanup(func() { _ = l.Close() })
 	go func() { // ends with the listener
@@ -163,7 +165,7 @@ func newCutter(t *testing.T) *cutter {
 
 func (c *cutter) carry(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", net.JoinHostPort(database.Host, strconv.Itoa(database.Port)))
+	server, err := net.Dial("tcp", c.to)
 	if err != nil {
 		return
 	}
@@ -188,8 +190,8 @@ func (c *cutter) carry(client net.Conn) {
 	}
 }
 
-// TestServerDropsAtEveryByte cuts the server off inside a result.
-func TestServerDropsAtEveryByte(t *testing.T) {
+// TestLiveServerDropsAtEveryByte cuts the server off inside a result.
+func TestLiveServerDropsAtEveryByte(t *testing.T) {
 	cut := newCutter(t)
 	w := start(t, setup{address: cut.l.Addr().String(), noTLS: true})
 	oid := usersOID(t, w.connect(""))
@@ -215,8 +217,8 @@ func TestServerDropsAtEveryByte(t *testing.T) {
 	}
 }
 
-// TestClientDropsAtEveryByte cuts the client off inside its messages.
-func TestClientDropsAtEveryByte(t *testing.T) {
+// TestLiveClientDropsAtEveryByte cuts the client off inside its messages.
+func TestLiveClientDropsAtEveryByte(t *testing.T) {
 	w := start(t, setup{})
 	pipeline := append(frame('P', append([]byte("s\x00select id, email from users where id < $1\x00"), 0, 0)...),
 		frame('B', append([]byte("\x00s\x00"), 0, 0, 0, 1, 0, 0, 0, 1, '9', 0, 0)...)...)
@@ -239,8 +241,8 @@ func waitSessions(t *testing.T, w *weir, n int) {
 	}
 }
 
-// TestDroppedClientStopsItsStatement: what nobody waits for does not run on.
-func TestDroppedClientStopsItsStatement(t *testing.T) {
+// TestLiveDroppedClientStopsItsStatement: what nobody waits for does not run on.
+func TestLiveDroppedClientStopsItsStatement(t *testing.T) {
 	w := start(t, setup{})
 	c := w.raw()
 	send(t, c, frame('Q', []byte("select pg_sleep(60), 'abandoned'\x00")...))
@@ -262,8 +264,8 @@ func TestDroppedClientStopsItsStatement(t *testing.T) {
 	}
 }
 
-// TestSlowReader: a client that takes nothing costs bounded memory and ends.
-func TestSlowReader(t *testing.T) {
+// TestLiveSlowReader: a client that takes nothing costs bounded memory and ends.
+func TestLiveSlowReader(t *testing.T) {
 	s := setup{}
 	s.options.WriteStall = 300 * time.Millisecond
 	w := start(t, s)
@@ -273,7 +275,7 @@ func TestSlowReader(t *testing.T) {
 	_ = c.Close()
 }
 
-func TestStalledMessage(t *testing.T) {
+func TestLiveStalledMessage(t *testing.T) {
 	s := setup{}
 	s.options.Stall = 200 * time.Millisecond
 	w := start(t, s)
@@ -284,7 +286,7 @@ func TestStalledMessage(t *testing.T) {
 	}
 }
 
-func TestLongStatement(t *testing.T) {
+func TestLiveLongStatement(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)

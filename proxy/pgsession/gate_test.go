@@ -60,8 +60,9 @@ func (j *journal) Append(_ context.Context, e *audit.Event) error {
 // guarded starts weir with the real analyser, catalog and gate.
 func guarded(t *testing.T, o setup) (*weir, *journal) {
 	t.Helper()
+	db := server(t)
 	m := pgsql.NewManager(pgsql.ManagerOptions{Connect: func(ctx context.Context) (*pgx.Conn, error) {
-		return pgx.Connect(ctx, database.URL("app", "app", "postgres"))
+		return pgx.Connect(ctx, db.URL("app", "app", "postgres"))
 	}})
 	t.Cleanup(m.Close)
 	j := &journal{}
@@ -135,7 +136,7 @@ var guardedSteps = []struct{ name, sql, want string }{
 	{"and on we go", "select 1", "1"},
 }
 
-func TestGuardedSession(t *testing.T) {
+func TestLiveGuardedSession(t *testing.T) {
 	w, _ := guarded(t, setup{})
 	root := w.connectAs("root")
 	cell(t, root, `create schema if not exists other; create table other.users (id int, email text, note text);
@@ -149,8 +150,8 @@ func TestGuardedSession(t *testing.T) {
 	}
 }
 
-// TestGuardedExtended is the extended protocol's side of it.
-func TestGuardedExtended(t *testing.T) {
+// TestLiveGuardedExtended is the extended protocol's side of it.
+func TestLiveGuardedExtended(t *testing.T) {
 	w, j := guarded(t, setup{})
 	c := w.connectAs("ana")
 	ctx := within(t)
@@ -210,9 +211,9 @@ func TestGuardedExtended(t *testing.T) {
 	}
 }
 
-// TestDefinitionsAreSeenAtOnce: what a session or another one defines is known
+// TestLiveDefinitionsAreSeenAtOnce: what a session or another one defines is known
 // to the next statement.
-func TestDefinitionsAreSeenAtOnce(t *testing.T) {
+func TestLiveDefinitionsAreSeenAtOnce(t *testing.T) {
 	w, _ := guarded(t, setup{})
 	root, ana := w.connectAs("root"), w.connectAs("ana")
 	cell(t, ana, "select 1")
@@ -226,8 +227,8 @@ func TestDefinitionsAreSeenAtOnce(t *testing.T) {
 	}
 }
 
-// TestGuardedCopyFormats masks COPY in every format, with NULLs.
-func TestGuardedCopyFormats(t *testing.T) {
+// TestLiveGuardedCopyFormats masks COPY in every format, with NULLs.
+func TestLiveGuardedCopyFormats(t *testing.T) {
 	w, _ := guarded(t, setup{})
 	cell(t, w.connectAs("root"), `drop table if exists exported; create table exported (id int, email text, note text);
 		insert into exported values (1, 'a@example.com', null), (2, null, E'tab\there'), (3, 'b@example.com', 'quote"d')`)
@@ -251,7 +252,7 @@ func TestGuardedCopyFormats(t *testing.T) {
 
 // What a portal reads was fixed when it was bound, whatever the path is when
 // it runs.
-func TestPortalsKeepTheNamesOfTheirBind(t *testing.T) {
+func TestLivePortalsKeepTheNamesOfTheirBind(t *testing.T) {
 	w, _ := guarded(t, setup{})
 	cell(t, w.connectAs("root"), `create schema cover; create view cover.plain as select id, email as note from public.users; insert into plain values (77, 'open')`)
 	h, err := w.connectAs("ana").PgConn().Hijack()

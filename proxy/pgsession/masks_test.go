@@ -36,7 +36,7 @@ func usersOID(t *testing.T, c *pgx.Conn) uint32 {
 	return oid
 }
 
-func TestMaskedRows(t *testing.T) {
+func TestLiveMaskedRows(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	w.gate.tickets = masked(w, usersOID(t, c))
@@ -66,7 +66,7 @@ func TestMaskedRows(t *testing.T) {
 	}
 }
 
-func TestMaskedWithoutDescription(t *testing.T) {
+func TestLiveMaskedWithoutDescription(t *testing.T) {
 	// Execute alone, in both formats: weir asks for the description itself.
 	w := start(t, setup{})
 	c := w.connect("")
@@ -80,7 +80,7 @@ func TestMaskedWithoutDescription(t *testing.T) {
 	}
 }
 
-func TestMaskedCursor(t *testing.T) {
+func TestLiveMaskedCursor(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	oid := usersOID(t, c)
@@ -97,7 +97,7 @@ func TestMaskedCursor(t *testing.T) {
 	}
 }
 
-func TestMaskedCopy(t *testing.T) {
+func TestLiveMaskedCopy(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	ctx := within(t)
@@ -124,7 +124,7 @@ func TestMaskedCopy(t *testing.T) {
 	}
 }
 
-func TestLineageMismatchEndsTheSession(t *testing.T) {
+func TestLiveLineageMismatchEndsTheSession(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	w.gate.tickets = masked(w, 12345)
@@ -145,7 +145,7 @@ func TestLineageMismatchEndsTheSession(t *testing.T) {
 	}
 }
 
-func TestTouchedErrorsAreWithheld(t *testing.T) {
+func TestLiveTouchedErrorsAreWithheld(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	w.gate.tickets = masked(w, usersOID(t, c))
@@ -166,7 +166,7 @@ func TestTouchedErrorsAreWithheld(t *testing.T) {
 	}
 }
 
-func TestRowLimit(t *testing.T) {
+func TestLiveRowLimit(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	w.gate.tickets = func(sql string) *gate.Ticket {
@@ -201,7 +201,7 @@ func TestRowLimit(t *testing.T) {
 	}
 }
 
-func TestTimeLimit(t *testing.T) {
+func TestLiveTimeLimit(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	w.gate.tickets = func(sql string) *gate.Ticket {

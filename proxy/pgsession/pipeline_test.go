@@ -122,12 +122,12 @@ func play(t *testing.T, url string, s script, bad string) string {
 	}
 }
 
-// TestDenialsBehaveAsErrors plays every script directly and through weir: what
+// TestLiveDenialsBehaveAsErrors plays every script directly and through weir: what
 // comes back is the same, message by message.
-func TestDenialsBehaveAsErrors(t *testing.T) {
+func TestLiveDenialsBehaveAsErrors(t *testing.T) {
 	w := start(t, setup{})
 	w.gate.denies = "forbidden"
-	direct := database.URL("app", "app", "postgres")
+	direct := server(t).URL("app", "app", "postgres")
 	for name, s := range scripts {
 		t.Run(name, func(t *testing.T) {
 			want := play(t, direct, s, "table not_there")
@@ -139,8 +139,8 @@ func TestDenialsBehaveAsErrors(t *testing.T) {
 	}
 }
 
-// TestDenialAtExecution: what Parse lets pass is decided again when it runs.
-func TestDenialAtExecution(t *testing.T) {
+// TestLiveDenialAtExecution: what Parse lets pass is decided again when it runs.
+func TestLiveDenialAtExecution(t *testing.T) {
 	w := start(t, setup{})
 	w.gate.denies = "late"
 	s := script{prepare("", "select 1"), prepare("l", "select 'late'"), bind("", "l"), execute(""), bind("", ""), syncMessage,
@@ -152,7 +152,7 @@ func TestDenialAtExecution(t *testing.T) {
 	}
 }
 
-func TestFunctionCallDenied(t *testing.T) {
+func TestLiveFunctionCallDenied(t *testing.T) {
 	w := start(t, setup{})
 	w.gate.denies = "1242"
 	got := play(t, "postgres://ana:secret@"+w.addr+"/shop?sslmode=require", script{&pgproto3.FunctionCall{Function: 1242}, query("select 1")}, "")
@@ -161,8 +161,8 @@ func TestFunctionCallDenied(t *testing.T) {
 	}
 }
 
-// TestEveryTicketIsDone: each statement's outcome is recorded once.
-func TestEveryTicketIsDone(t *testing.T) {
+// TestLiveEveryTicketIsDone: each statement's outcome is recorded once.
+func TestLiveEveryTicketIsDone(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	ctx := within(t)
@@ -176,8 +176,8 @@ func TestEveryTicketIsDone(t *testing.T) {
 	}
 }
 
-// TestCopyBothWays moves data in and out in every format.
-func TestCopyBothWays(t *testing.T) {
+// TestLiveCopyBothWays moves data in and out in every format.
+func TestLiveCopyBothWays(t *testing.T) {
 	w := start(t, setup{})
 	c := w.connect("")
 	ctx := within(t)
@@ -204,8 +204,8 @@ func TestCopyBothWays(t *testing.T) {
 	}
 }
 
-// TestBatch sends pgx's own pipelines.
-func TestBatch(t *testing.T) {
+// TestLiveBatch sends pgx's own pipelines.
+func TestLiveBatch(t *testing.T) {
 	w := start(t, setup{})
 	w.gate.tickets = func(string) *gate.Ticket { return &gate.Ticket{} }
 	c := w.connect("")

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,29 +32,41 @@ import (
 	"go.uber.org/goleak"
 )
 
-// database is the PostgreSQL server that the tests of this package share.
-var database *pgserver.Server
-
-func TestMain(m *testing.M) {
+// database starts the PostgreSQL server that the tests of this package share.
+var database = sync.OnceValues(func() (*pgserver.Server, error) {
 	ctx := context.Background()
 	s, err := pgserver.Start(ctx, pgserver.Options{Major: 15})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return nil, err
 	}
-	database = s
-	err = s.Exec(ctx, "postgres", `
+	return s, s.Exec(ctx, "postgres", `
 		CREATE ROLE app LOGIN PASSWORD 'app' SUPERUSER;
 		CREATE TABLE users (id int PRIMARY KEY, email text, born date);
 		INSERT INTO users SELECT g, 'user' || g || '@example.com', date '1990-01-01' + g FROM generate_series(1, 100) g;
 		CREATE TABLE plain (id int PRIMARY KEY, note text)`)
-	code := 1
+})
+
+// server is the started database, for the tests that need one.
+func server(t testing.TB) *pgserver.Server {
+	t.Helper()
+	started.Store(true)
+	s, err := database()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	} else {
-		code = m.Run()
+		t.Fatal(err)
 	}
-	s.Stop()
+	return s
+}
+
+// started says that there is a server to stop.
+var started atomic.Bool
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if started.Load() {
+		if s, _ := database(); s != nil {
+			s.Stop()
+		}
+	}
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -155,11 +168,12 @@ func start(t *testing.T, s setup) *weir {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots, err := upstream.LoadCA(database.CAFile)
+	db := server(t)
+	roots, err := upstream.LoadCA(db.CAFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("%s:%d", database.Host, database.Port)
+	address := fmt.Sprintf("%s:%d", db.Host, db.Port)
 	if s.address != "" {
 		address = s.address
 	}

@@ -67,7 +67,7 @@ func farewell(t *testing.T, c net.Conn) *pgproto3.ErrorResponse {
 	}
 }
 
-func TestStartupRefusals(t *testing.T) {
+func TestLiveStartupRefusals(t *testing.T) {
 	w := start(t, setup{})
 	junk := func(b ...byte) []byte { return b }
 	for _, c := range []struct {
@@ -98,7 +98,7 @@ func TestStartupRefusals(t *testing.T) {
 	}
 }
 
-func TestPlaintextRefused(t *testing.T) {
+func TestLivePlaintextRefused(t *testing.T) {
 	w := start(t, setup{tlsOnly: true})
 	c := w.dial()
 	send(t, c, startupMessage(pgwire.Version30, "user", "ana", "database", "shop"))
@@ -107,7 +107,7 @@ func TestPlaintextRefused(t *testing.T) {
 	}
 }
 
-func TestEncryptionRequests(t *testing.T) {
+func TestLiveEncryptionRequests(t *testing.T) {
 	w := start(t, setup{})
 	c := w.dial()
 	var answer [1]byte
@@ -132,7 +132,7 @@ func TestEncryptionRequests(t *testing.T) {
 	}
 }
 
-func TestSmuggledBytesAreRefused(t *testing.T) {
+func TestLiveSmuggledBytesAreRefused(t *testing.T) {
 	w := start(t, setup{})
 	c := w.dial()
 	send(t, c, append(pgwire.AppendTLSRequest(nil), startupMessage(pgwire.Version30, "user", "ana")...))
@@ -141,7 +141,7 @@ func TestSmuggledBytesAreRefused(t *testing.T) {
 	}
 }
 
-func TestDirectTLS(t *testing.T) {
+func TestLiveDirectTLS(t *testing.T) {
 	w := start(t, setup{})
 	for _, c := range []struct {
 		protocols []string
@@ -162,7 +162,7 @@ func TestDirectTLS(t *testing.T) {
 	}
 }
 
-func TestOldTLSIsRefused(t *testing.T) {
+func TestLiveOldTLSIsRefused(t *testing.T) {
 	w := start(t, setup{})
 	c := tls.Client(w.dial(), &tls.Config{RootCAs: w.roots, ServerName: "localhost", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11, NextProtos: []string{"postgresql"}})
 	if err := c.Handshake(); err == nil {
@@ -170,7 +170,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	}
 }
 
-func TestNegotiateProtocolVersion(t *testing.T) {
+func TestLiveNegotiateProtocolVersion(t *testing.T) {
 	w := start(t, setup{})
 	c := w.dial()
 	send(t, c, startupMessage(3<<16|9999, "user", "ana", "_pq_.command_tags", "1"))
@@ -185,7 +185,7 @@ func TestNegotiateProtocolVersion(t *testing.T) {
 	}
 }
 
-func TestLoginFailures(t *testing.T) {
+func TestLiveLoginFailures(t *testing.T) {
 	w := start(t, setup{})
 	try := func(user, password, database string) string {
 		ctx := within(t)
@@ -213,7 +213,7 @@ func TestLoginFailures(t *testing.T) {
 	}
 }
 
-func TestUpstreamUnreachable(t *testing.T) {
+func TestLiveUpstreamUnreachable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func TestUpstreamUnreachable(t *testing.T) {
 	}
 }
 
-func TestStartupParametersReachTheServer(t *testing.T) {
+func TestLiveStartupParametersReachTheServer(t *testing.T) {
 	w := start(t, setup{})
 	host, port, _ := strings.Cut(w.addr, ":")
 	cmd := exec.Command("psql", "-XAtc", "select current_setting('application_name'), current_setting('TimeZone'), current_setting('work_mem')",
@@ -239,7 +239,7 @@ func TestStartupParametersReachTheServer(t *testing.T) {
 	}
 }
 
-func TestReadOnlyDatasource(t *testing.T) {
+func TestLiveReadOnlyDatasource(t *testing.T) {
 	w := start(t, setup{readOnly: true})
 	c := w.connect("options=-c%20work_mem%3D1234kB")
 	ctx := within(t)
@@ -265,7 +265,7 @@ func TestReadOnlyDatasource(t *testing.T) {
 	}
 }
 
-func TestStartupTimeout(t *testing.T) {
+func TestLiveStartupTimeout(t *testing.T) {
 	w := start(t, setup{options: pgsession.Options{StartupTimeout: 200 * time.Millisecond}})
 	c := w.dial()
 	send(t, c, []byte{0, 0})
@@ -274,7 +274,7 @@ func TestStartupTimeout(t *testing.T) {
 	}
 }
 
-func TestIdleTimeouts(t *testing.T) {
+func TestLiveIdleTimeouts(t *testing.T) {
 	w := start(t, setup{options: pgsession.Options{IdleTimeout: 300 * time.Millisecond, IdleInTransaction: 150 * time.Millisecond}})
 	idle, open, busy := w.connect(""), w.connect(""), w.connect("")
 	ctx := within(t)
@@ -296,7 +296,7 @@ func TestIdleTimeouts(t *testing.T) {
 	}
 }
 
-func TestDisabledDuringLogin(t *testing.T) {
+func TestLiveDisabledDuringLogin(t *testing.T) {
 	w := start(t, setup{options: pgsession.Options{Recheck: func(context.Context, *auth.Identity) error { return errors.New("disabled") }}})
 	c, err := pgx.Connect(within(t), "postgres://ana:secret@"+w.addr+"/shop?sslmode=require")
 	if err == nil {

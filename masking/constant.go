@@ -55,6 +55,25 @@ func (r redactBuilder) check(t Type) error {
 
 func (redactBuilder) build(Type, *Keys) (mask, error) { return nil, nil }
 
+// Constant is what stands in the place of a column of type t that is masked
+// with spec where its values must not be used at all, in the text form of the
+// type; nil is SQL NULL. It is what redact shows, and NULL for null. The error
+// is an *ArgumentError or a *NotExpressible.
+func Constant(spec Spec, t Type) ([]byte, error) {
+	f, b, err := parse(spec)
+	if err != nil || f.Name == nullName {
+		return nil, err
+	}
+	redact, ok := b.(redactBuilder)
+	if !ok {
+		redact = redactBuilder{}
+	}
+	if err := redact.check(t); err != nil {
+		return nil, refuse(redactName, t, err.Error())
+	}
+	return constant(t, Text, redact.value)
+}
+
 // constant is the cell that redact shows for a type: its own constant, or the
 // one that the policy's value asks for.
 func constant(t Type, f Format, given any) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/weirdb/weir/audit"
 	"github.com/weirdb/weir/auth"
@@ -47,6 +48,7 @@ const (
 // world is the shipped policy, or the given one, with a person of a group.
 func world(t *testing.T, o policy.Options, group string, readOnly bool) (*gate.Session, *recorder) {
 	t.Helper()
+	o.Deadline = time.Minute // this is not about speed
 	engine, err := policy.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +193,7 @@ func TestNothingPassesWithoutTheJournal(t *testing.T) {
 
 // decides is a policy that answers the same always.
 func decides(decision string) policy.Options {
-	return policy.Options{FS: fstest.MapFS{"p.rego": {Data: []byte("package weir\n\ndecision := " + decision + "\n")}}}
+	return policy.Options{Deadline: time.Minute, FS: fstest.MapFS{"p.rego": {Data: []byte("package weir\n\ndecision := " + decision + "\n")}}}
 }
 
 func TestDecisionsOfOtherPolicies(t *testing.T) {

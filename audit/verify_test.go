@@ -476,7 +476,7 @@ func FuzzTamper(f *testing.F) {
 	f.Add(0, len(seg)-1, byte(' '), 1)
 	f.Fuzz(func(t *testing.T, op, at int, c byte, n int) {
 		if at < 0 || at >= len(seg) || n < 1 || n > len(seg) {
-			t.Skip("outside the file")
+			return // outside the file
 		}
 		var bad []byte
 		switch end := min(at+n, len(seg)); op {
@@ -490,10 +490,10 @@ func FuzzTamper(f *testing.F) {
 		case 3: // repeat
 			bad = slices.Concat(seg[:end], seg[at:])
 		default:
-			t.Skip("no such change")
+			return // no such change
 		}
 		if bytes.Equal(bad, seg) {
-			t.Skip("nothing changed")
+			return // nothing changed
 		}
 		dir := t.TempDir()
 		os.WriteFile(segmentPath(dir, 1), bad, 0o600)

@@ -25,6 +25,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
+// listening makes the listener's series, so that a first event is an increase.
+func (m *Metrics) listening(listener string) {
+	m.open.WithLabelValues(listener)
+	for _, r := range EndReasons() {
+		m.ended.WithLabelValues(listener, r.String())
+	}
+}
+
 func (m *Metrics) opened(listener string) { m.open.WithLabelValues(listener).Inc() }
 
 func (m *Metrics) closed(listener string, reason EndReason) {

@@ -111,6 +111,7 @@ func (s *Server) Serve(l *Listener) error {
 	s.mu.Unlock()
 	defer s.wg.Done()
 	defer l.Net.Close()
+	s.options.Metrics.listening(l.Name)
 	pause := 5 * time.Millisecond
 	for {
 		c, err := l.Net.Accept()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -132,8 +133,31 @@ func (r *daemon) openSources(ctx context.Context) error {
 		r.sources = append(r.sources, &source{name: d.Name, catalogs: m, session: &pgsession.Datasource{
 			Upstream: up, Catalogs: m, Analyzer: pgsql.NewAnalyzer(pgsql.Options{SafeFunctions: d.SafeFunctions}),
 			Target: gate.Target{Project: d.Project, Datasource: d.Name, Engine: d.Engine, Environment: d.Environment, Database: up.Database, ReadOnly: d.ReadOnly}}})
+		r.registry.MustRegister(catalogMetrics(d.Name, m)...)
 	}
 	return nil
+}
+
+// catalogMetrics say whether a datasource answers and how old the knowledge of it is.
+func catalogMetrics(datasource string, m *pgsql.Manager) []prometheus.Collector {
+	labels := prometheus.Labels{"datasource": datasource}
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_catalog_broken", ConstLabels: labels,
+			Help: "1 while the datasource's catalog cannot be read."}, func() float64 {
+			if m.Err() != nil {
+				return 1
+			}
+			return 0
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_catalog_age_seconds", ConstLabels: labels,
+			Help: "Time since the datasource's catalog was last confirmed. It grows while nobody uses the datasource; NaN before the first."}, func() float64 {
+			age, ok := m.Age()
+			if !ok {
+				return math.NaN()
+			}
+			return age.Seconds()
+		}),
+	}
 }
 
 func (r *daemon) datasource(name string) *pgsession.Datasource {

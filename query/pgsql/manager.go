@@ -170,6 +170,13 @@ func (m *Manager) Age() (time.Duration, bool) {
 	return time.Since(m.asOf), m.cat != nil
 }
 
+// Err is the error of the last look, nil if it succeeded or none was made.
+func (m *Manager) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
+
 func (m *Manager) poke() {
 	select {
 	case m.wake <- struct{}{}:

@@ -77,6 +77,8 @@ type Facts struct {
 	// schema, rights, server state); empty if it certainly does not.
 	// Read-only sources refuse on it.
 	Writes []Effect
+	// Assignments are what is stored in which column.
+	Assignments []Assignment
 	// Moves lists places outside the result into which column values flow
 	// (tables, cursors, settings); their columns carry UseWrite too.
 	Moves []Effect
@@ -95,6 +97,18 @@ type Gap struct {
 	// reads like the server's message.
 	Code string
 	Pos  int // byte offset in the text, -1 if unknown
+}
+
+// Assignment is one value that a statement stores in a column, or in one that
+// stands behind a column of a view.
+type Assignment struct {
+	Schema, Table, Column string
+	Type                  uint32 // of the column; a type OID
+	// Literal is a constant as it is written, Parameter the number of a bound
+	// parameter from 1. Both are empty for everything else.
+	Literal   *string
+	Parameter int
+	Pos       int // byte offset of the value or the column, -1 if unknown
 }
 
 // Effect is something a statement does beyond returning rows.

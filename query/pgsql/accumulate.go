@@ -17,6 +17,10 @@ type accumulator struct {
 	missing   []string // names that did not resolve
 	writes    []query.Effect
 	moves     []query.Effect
+	// assignments are what is stored where; computed names the columns with
+	// one that is not written out.
+	assignments []query.Assignment
+	computed    map[string]bool
 	// sink collects the gaps of one view column instead of gaps.
 	sink *[]pendingGap
 }
@@ -227,6 +231,7 @@ func (r *run) facts(f *query.Facts) {
 	f.Complete = len(r.acc.gaps) == 0
 	f.Writes = r.acc.writes
 	f.Moves = r.acc.moves
+	f.Assignments = r.acc.assignments
 }
 
 func (r *run) table(t *tableUse) query.Table {

@@ -57,6 +57,8 @@ type run struct {
 	pending  bool
 	stmt     *Statement
 	prepared map[string]bool // names that EXECUTE is expanding
+	// arguments are what EXECUTE gives to the parameters of the text.
+	arguments []*pg.Node
 }
 
 const (

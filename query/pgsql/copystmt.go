@@ -69,6 +69,7 @@ func (r *run) copyFrom(x *pg.CopyStmt, c *Copy) []column {
 	c.Columns = r.copyColumns(x, t.item)
 	for _, name := range c.Columns {
 		r.assigned(t, name, x.Relation.Location)
+		r.assigns(t, name, nil, x.Relation.Location)
 	}
 	r.defaults(t)
 	r.checks(t, c.Columns, true)

@@ -226,6 +226,7 @@ func (r *run) insert(x *pg.InsertStmt, outer *scope) []column {
 	for _, c := range source {
 		r.flow(t, c.value)
 	}
+	r.insertedValues(t, names, x.SelectStmt.GetSelectStmt(), x.Relation.Location)
 	r.defaults(t)
 	r.checks(t, names, true)
 	if x.OnConflictClause != nil {
@@ -271,6 +272,7 @@ func (r *run) assign(list []*pg.Node, t *target, sc *scope) {
 		x := n.GetResTarget()
 		changed = append(changed, x.GetName())
 		r.assigned(t, x.GetName(), x.GetLocation())
+		r.assigns(t, x.GetName(), setValue(x), location(setValue(x), x.GetLocation()))
 		r.use(r.indirection(value{}, subscripts(x.GetIndirection()), sc), query.UseWrite)
 		if m := x.GetVal().GetMultiAssignRef(); m != nil && m.Colno > 1 {
 			continue
@@ -368,8 +370,11 @@ func (r *run) mergeInsert(w *pg.MergeWhenClause, t *target, sc *scope) {
 			r.assigned(t, c.Name, -1)
 		}
 	}
-	for _, v := range w.Values {
+	for i, v := range w.Values {
 		r.flow(t, r.expr(v, sc))
+		if i < len(names) {
+			r.assigns(t, names[i], v, location(v, -1))
+		}
 	}
 	r.defaults(t)
 	r.checks(t, names, true)

@@ -48,7 +48,7 @@ func (r *run) executed(x *pg.ExecuteStmt) []column {
 		return nil
 	}
 	sub := *r
-	sub.text, sub.hidden = p.SQL, true
+	sub.text, sub.hidden, sub.arguments = p.SQL, true, x.Params
 	sub.prepared = map[string]bool{x.Name: true}
 	for n := range r.prepared {
 		sub.prepared[n] = true

@@ -55,6 +55,10 @@ type Relation struct {
 	RowType      uint32 // OID of the composite type of its rows
 	Owner        string
 	Extension    string // that the relation belongs to, else empty
+	// PrimaryKey are the attributes of the primary key, unless it is deferrable.
+	PrimaryKey []int16
+	// Barrier is set for a view with security_barrier.
+	Barrier bool
 	// Conditions are the deparsed check constraints, partial index
 	// predicates, index expressions and policies, whose failure or use can
 	// show values.
@@ -63,10 +67,14 @@ type Relation struct {
 
 // Column is one attribute. Dropped attributes are left out, so Attr may skip.
 type Column struct {
-	Name      string
-	Attr      int16 // from 1
-	Type      uint32
-	Typmod    int32
+	Name   string
+	Attr   int16 // from 1
+	Type   uint32
+	Typmod int32
+	// TypeText is the type with its modifiers as SQL, of a domain the type
+	// below; for a temporary relation under the session's search_path.
+	TypeText  string
+	Collation string // qualified and quoted, empty for the default one
 	NotNull   bool
 	Generated string // deparsed expression of a generated column, else empty
 	Default   string // deparsed default, else empty
@@ -104,6 +112,7 @@ type Function struct {
 	Body         string   // source of SQL-language functions outside pg_catalog
 	Definer      bool     // SECURITY DEFINER
 	Settings     []string // SET clauses, "name=value"
+	Leakproof    bool     // tells nothing of its arguments but by its result, not even by errors
 	Extension    string
 }
 

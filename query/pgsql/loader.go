@@ -167,7 +167,7 @@ func (l *loader) extensions(ctx context.Context) error {
 }
 
 func (l *loader) relations(ctx context.Context) error {
-	return l.each(ctx, sqlRelations("n.nspname"+notTemp), 11, func(r *catalogRow) {
+	return l.each(ctx, sqlRelations("n.nspname"+notTemp), 13, func(r *catalogRow) {
 		rel := r.relation()
 		rel.Partial = slices.Contains(l.locked, rel.OID)
 		l.c.Relations[rel.OID] = rel
@@ -177,7 +177,7 @@ func (l *loader) relations(ctx context.Context) error {
 func (l *loader) columns(ctx context.Context) error {
 	where := "n.nspname" + notTemp + fmt.Sprintf(unlocked, l.lockedArray())
 	var rel *Relation
-	return l.each(ctx, sqlColumns(where), 8, func(r *catalogRow) {
+	return l.each(ctx, sqlColumns(where), 10, func(r *catalogRow) {
 		oid := r.oid(0)
 		if rel == nil || rel.OID != oid {
 			rel = l.c.Relations[oid]
@@ -246,12 +246,12 @@ func (l *loader) domains(ctx context.Context) error {
 }
 
 func (l *loader) readFunctions(ctx context.Context) error {
-	return l.each(ctx, fmt.Sprintf(sqlFunctions, l.lockedArray()), 18, func(r *catalogRow) {
+	return l.each(ctx, fmt.Sprintf(sqlFunctions, l.lockedArray()), 19, func(r *catalogRow) {
 		l.functions = append(l.functions, &Function{OID: r.oid(0), Schema: r.name(1), Name: r.name(2),
 			Kind: r.char(3), Volatile: r.char(4), Language: r.name(5), Args: r.oids(6), Variadic: r.bool(7),
 			Defaults: int(r.int(8)), Returns: r.oid(9), ReturnsSet: r.bool(10), ArgNames: r.list(11),
 			ArgModes: r.chars(12), AllArgs: r.oids(13), Body: r.str(14), Definer: r.bool(15),
-			Settings: r.list(16), Extension: r.name(17)})
+			Settings: r.list(16), Extension: r.name(17), Leakproof: r.bool(18)})
 	})
 }
 
@@ -365,7 +365,8 @@ func (r *catalogRow) list(i int) []string {
 
 func (r *catalogRow) relation() *Relation {
 	return &Relation{OID: r.oid(0), Schema: r.name(1), Name: r.name(2), Kind: r.char(3), RowType: r.oid(4),
-		Owner: r.name(5), Rules: r.bool(6), Triggers: r.bool(7), RowSecurity: r.bool(8), Extension: r.name(9), PartitionKey: r.attributes(10)}
+		Owner: r.name(5), Rules: r.bool(6), Triggers: r.bool(7), RowSecurity: r.bool(8), Extension: r.name(9), PartitionKey: r.attributes(10),
+		PrimaryKey: r.attributes(11), Barrier: r.bool(12)}
 }
 
 // attributes reads attribute numbers separated by spaces.
@@ -383,7 +384,8 @@ func (r *catalogRow) attributes(i int) []int16 {
 }
 
 func (r *catalogRow) column() Column {
-	c := Column{Attr: int16(r.int(1)), Name: r.name(2), Type: r.oid(3), Typmod: int32(r.int(4)), NotNull: r.bool(5)}
+	c := Column{Attr: int16(r.int(1)), Name: r.name(2), Type: r.oid(3), Typmod: int32(r.int(4)), NotNull: r.bool(5),
+		TypeText: r.name(8), Collation: r.name(9)}
 	if r.bool(6) {
 		c.Generated = r.str(7)
 	} else {

@@ -50,24 +50,35 @@ func extensionOf(class, oid string) string {
 }
 
 // Columns: oid, schema, name, kind, row type, owner, rules, triggers, row
-// security, extension, attributes of the partition key.
+// security, extension, attributes of the partition key, of the primary key,
+// security barrier.
 func sqlRelations(where string) string {
 	return `SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, pg_catalog.pg_get_userbyid(c.relowner),
   EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'),
   EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
   c.relrowsecurity, ` + extensionOf("pg_class", "c.oid") + `,
-  (SELECT k.partattrs::pg_catalog.text FROM pg_catalog.pg_partitioned_table k WHERE k.partrelid = c.oid)
+  (SELECT k.partattrs::pg_catalog.text FROM pg_catalog.pg_partitioned_table k WHERE k.partrelid = c.oid),
+  (SELECT pg_catalog.array_to_string(k.conkey, ' ') FROM pg_catalog.pg_constraint k
+    WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable),
+  EXISTS (SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) o
+    WHERE o.option_name = 'security_barrier' AND o.option_value::pg_catalog.bool)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind <> 'i' AND c.relkind <> 'I' AND ` + where + ` ORDER BY c.oid`
 }
 
 // Columns: relation, attribute number, name, type, typmod, not null,
-// generated, default.
+// generated, default, type as SQL, collation.
 func sqlColumns(where string) string {
 	return `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '',
-  pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+  pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+  CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod)
+    ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,
+  (SELECT pg_catalog.concat(pg_catalog.quote_ident(cn.nspname), '.', pg_catalog.quote_ident(co.collname))
+    FROM pg_catalog.pg_collation co JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
+    WHERE co.oid = a.attcollation AND co.oid <> 100 AND a.atttypid <> 19)
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind <> 'i' AND c.relkind <> 'I' AND ` + where + `
 ORDER BY a.attrelid, a.attnum`
@@ -119,7 +130,7 @@ FROM pg_catalog.pg_constraint k WHERE k.contypid <> 0 AND k.contype = 'c' ORDER 
 
 // Columns: oid, schema, name, kind, volatility, language, arguments, variadic,
 // defaults, result, returns set, names, modes, all arguments, body, definer,
-// settings, extension. A body that is too long to follow is left out.
+// settings, extension, leakproof. A body that is too long to follow is left out.
 // A body that is kept parsed mentions relations, so it must not be locked either.
 var sqlFunctions = `SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, l.lanname, p.proargtypes,
   p.provariadic <> 0, p.pronargdefaults, p.prorettype, p.proretset,
@@ -129,7 +140,7 @@ var sqlFunctions = `SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile
         WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ('%s'::pg_catalog.oid[])))
     THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
-  p.prosecdef, pg_catalog.to_json(p.proconfig), ` + extensionOf("pg_proc", "p.oid") + `
+  p.prosecdef, pg_catalog.to_json(p.proconfig), ` + extensionOf("pg_proc", "p.oid") + `, p.proleakproof
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 WHERE n.nspname` + notTemp + ` ORDER BY p.oid`

@@ -16,7 +16,7 @@ const module = "github.com/weirdb/weir/"
 // layers is the order of ARCHITECTURE.md: a package imports only what stands
 // below it. Packages of one line do not import each other.
 var layers = [][]string{
-	{"cmd/weir", "bench", "bench/regress", "proxy/e2e"},
+	{"cmd/weir", "bench", "bench/regress", "bench/leaks", "proxy/e2e"},
 	{"configs", "control"},
 	{"proxy/pgsession"},
 	{"proxy"},
@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"query"},
 	{"protocol/pgwire/upstream"},
 	{"protocol/pgwire"},
-	{"deploy", "deploy/pgserver"},
+	{"deploy", "deploy/pgserver", "deploy/weirserver"},
 }
 
 // keepsOut lists what a package must not reach, however indirectly.

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/weirdb/weir/deploy/pgserver"
+)
+
+// Names that the corpora know.
+const (
+	sideA     = "a" // and b differ in protected values alone
+	sideB     = "b"
+	constants = "m" // protected values are what the masks show
+
+	analyst     = "ni_analyst"
+	superuser   = "ni_super"
+	superSuffix = "_super" // of datasources that log in as superuser
+)
+
+func databaseOf(side string) string { return "ni_" + side }
+
+// databases is a server with the sides of a corpus.
+type databases struct {
+	major  int
+	server *pgserver.Server
+	// passwords by role.
+	passwords map[string]string
+	masks     []maskedColumn
+	newest    uint32 // the largest OID of what the corpus made
+	expand    *expander
+	admin     *pgx.Conn // on side a
+}
+
+// startDatabases starts a server and loads the corpus.
+func startDatabases(ctx context.Context, major int, c *corpus) (*databases, error) {
+	s, err := pgserver.Start(ctx, pgserver.Options{Major: major, Settings: map[string]string{
+		"autovacuum": "off", "shared_buffers": "256MB", "max_connections": "60", "wal_level": "minimal", "max_wal_senders": "0", "jit": "off"}})
+	if err != nil {
+		return nil, err
+	}
+	d := &databases{major: major, server: s, passwords: map[string]string{analyst: "analyst-pw", superuser: "super-pw"}}
+	for _, step := range []func(context.Context, *corpus) error{d.loadSchema, d.loadData, d.makeConstants, d.keep, d.prepareExpansion} {
+		if err := step(ctx, c); err != nil {
+			d.stop()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *databases) stop() {
+	if d.admin != nil {
+		_ = d.admin.Close(context.Background())
+	}
+	d.server.Stop()
+}
+
+// psql runs a script of the corpus as the cluster's administrator.
+func (d *databases) psql(ctx context.Context, database string, script []byte, variables ...string) error {
+	args := []string{"-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null"}
+	for _, v := range variables {
+		args = append(args, "-v", v)
+	}
+	cmd := exec.CommandContext(ctx, "psql", append(args, d.server.URL(pgserver.SuperUser, d.server.Password, database))...)
+	cmd.Stdin = bytes.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("load %s: %w: %s", database, err, out)
+	}
+	return nil
+}
+
+func (d *databases) loadSchema(ctx context.Context, c *corpus) error {
+	roles := fmt.Sprintf(`CREATE ROLE ni_owner NOLOGIN NOSUPERUSER; CREATE ROLE %s LOGIN NOSUPERUSER PASSWORD '%s'; CREATE ROLE %s LOGIN SUPERUSER REPLICATION PASSWORD '%s'`,
+		analyst, d.passwords[analyst], superuser, d.passwords[superuser])
+	if err := d.server.Exec(ctx, "postgres", roles); err != nil {
+		return err
+	}
+	if err := d.server.Exec(ctx, "postgres", "CREATE DATABASE ni_t TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"); err != nil {
+		return err
+	}
+	schema, err := readFile(c.files, "schema.sql")
+	if err != nil {
+		return err
+	}
+	return d.psql(ctx, "ni_t", schema, "port="+strconv.Itoa(d.server.Port), "analystpw="+d.passwords[analyst], "superpw="+d.passwords[superuser])
+}
+
+// loadData makes both sides from the schema's database, so that every object
+// has the same OID on both.
+func (d *databases) loadData(ctx context.Context, c *corpus) error {
+	for _, side := range []string{sideA, sideB} {
+		if err := d.copyDatabase(ctx, "ni_t", databaseOf(side)); err != nil {
+			return err
+		}
+		data, err := c.data(side)
+		if err != nil {
+			return err
+		}
+		if err := d.psql(ctx, databaseOf(side), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *databases) copyDatabase(ctx context.Context, from, to string) error {
+	for _, sql := range []string{
+		fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", to),
+		fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", to, from),
+		fmt.Sprintf("GRANT TEMPORARY ON DATABASE %s TO %s", to, analyst),
+	} {
+		if err := d.server.Exec(ctx, "postgres", sql); err != nil {
+			return fmt.Errorf("copy %s to %s: %w", from, to, err)
+		}
+	}
+	return nil
+}
+
+// keep puts copies of the sides away, from which reset makes them anew.
+func (d *databases) keep(ctx context.Context, _ *corpus) error {
+	if err := d.server.Exec(ctx, "postgres", "CHECKPOINT"); err != nil {
+		return err
+	}
+	for _, side := range []string{sideA, sideB} {
+		if err := d.copyDatabase(ctx, databaseOf(side), "kept_"+side); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reset undoes what cases have left behind.
+func (d *databases) reset(ctx context.Context) error {
+	if d.admin != nil {
+		_ = d.admin.Close(ctx)
+		d.admin = nil
+	}
+	for _, side := range []string{sideA, sideB} {
+		if err := d.copyDatabase(ctx, "kept_"+side, databaseOf(side)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *databases) prepareExpansion(ctx context.Context, _ *corpus) error {
+	d.expand = &expander{password: d.passwords[analyst], known: map[string]string{}, query: func(ctx context.Context, sql string) (string, error) {
+		conn, err := d.adminConn(ctx)
+		if err != nil {
+			return "", err
+		}
+		result, err := conn.PgConn().Exec(ctx, sql).ReadAll()
+		if err != nil || len(result) == 0 || len(result[0].Rows) == 0 {
+			return "", err
+		}
+		return string(result[0].Rows[0][0]), nil
+	}}
+	n, err := d.expand.query(ctx, "SELECT greatest((SELECT max(oid::bigint) FROM pg_class), (SELECT max(oid::bigint) FROM pg_type))")
+	if err != nil {
+		return err
+	}
+	newest, err := strconv.ParseUint(n, 10, 32)
+	d.newest = uint32(newest)
+	return err
+}
+
+func (d *databases) adminConn(ctx context.Context) (*pgx.Conn, error) {
+	if d.admin != nil {
+		return d.admin, nil
+	}
+	var err error
+	d.admin, err = pgx.Connect(ctx, d.server.URL(pgserver.SuperUser, d.server.Password, databaseOf(sideA)))
+	return d.admin, err
+}
+
+// before runs what a case needs on the server itself.
+func (d *databases) before(ctx context.Context, side string, sql []string) error {
+	if len(sql) == 0 {
+		return nil
+	}
+	return d.server.Exec(ctx, databaseOf(side), strings.Join(sql, ";"))
+}
+
+// direct is the way to a side without weir.
+func (d *databases) direct(side string, super bool) door {
+	user := analyst
+	if super {
+		user = superuser
+	}
+	return door{port: d.server.Port, user: user, password: d.passwords[user], database: databaseOf(side)}
+}

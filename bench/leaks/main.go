@@ -1,0 +1,199 @@
+// Command leaks measures weir's promise: two databases that differ only in
+// protected values look the same to whoever sees those values masked, and
+// everyday work goes on. docs/leaks.md says how to read what it prints.
+//
+// It starts PostgreSQL and weir, runs the cases of a corpus on both databases
+// as a restricted analyst, and compares every byte that comes back. It ends with
+// status 1 if a case leaks, an everyday case is changed, or too many are refused.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+type options struct {
+	servers []int
+	modes   []string
+	weir    string // the binary; built if empty
+	corpus  string // folder; the embedded one if empty
+	run     string
+	ownOnly bool
+	verbose bool
+	json    string // file for the results
+	keep    string // folder for weir's logs
+	output  string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseFlags()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "leaks:", err)
+		os.Exit(2)
+	}
+	failed, err := run(ctx, o, os.Stdout, os.Stderr)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "\nleaks:", err)
+		os.Exit(2)
+	case failed:
+		os.Exit(1)
+	}
+}
+
+func parseFlags() (options, error) {
+	var o options
+	servers := flag.String("server", "15", "major versions of PostgreSQL, separated by commas")
+	elsewhere := flag.String("elsewhere", "both", "mode of the masks: refuse, masked, or both")
+	flag.StringVar(&o.weir, "weir", "", "the weir to test (built if not given)")
+	flag.StringVar(&o.corpus, "corpus", "", "folder of a corpus (default: weir's own)")
+	flag.StringVar(&o.run, "run", "", "only cases whose id or family matches this pattern")
+	flag.BoolVar(&o.ownOnly, "own", false, "each case in its own form only")
+	flag.BoolVar(&o.verbose, "v", false, "print every case")
+	flag.StringVar(&o.output, "output", "text", "text, or json on standard output")
+	flag.StringVar(&o.json, "json", "", "also write the results as JSON to this file")
+	flag.StringVar(&o.keep, "keep", "", "folder that keeps weir's configuration and log")
+	flag.Parse()
+	for _, s := range strings.Split(*servers, ",") {
+		major, err := strconv.Atoi(s)
+		if err != nil {
+			return o, fmt.Errorf("-server %q: %w", s, err)
+		}
+		o.servers = append(o.servers, major)
+	}
+	switch *elsewhere {
+	case "both":
+		o.modes = []string{"refuse", "masked"}
+	case "refuse", "masked":
+		o.modes = []string{*elsewhere}
+	default:
+		return o, fmt.Errorf("-elsewhere %q is none of refuse, masked, both", *elsewhere)
+	}
+	if o.output != "text" && o.output != "json" {
+		return o, fmt.Errorf("-output %q is none of text, json", o.output)
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, o options, out, progress io.Writer) (failed bool, err error) {
+	sel := selection{ownOnly: o.ownOnly}
+	if o.run != "" {
+		if sel.pattern, err = regexp.Compile(o.run); err != nil {
+			return false, err
+		}
+	}
+	if sel.corpus, err = loadCorpus(os.DirFS(o.corpus)); err != nil {
+		return false, err
+	}
+	folder := o.keep
+	if folder == "" {
+		if folder, err = os.MkdirTemp("", "weir-leaks-"); err != nil {
+			return false, err
+		}
+		defer os.RemoveAll(folder)
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return false, err
+	}
+	if o.weir == "" {
+		if o.weir, err = build(ctx, folder); err != nil {
+			return false, err
+		}
+	}
+	var phases []*phase
+	for _, major := range o.servers {
+		list, err := runServer(ctx, o, major, sel, folder, progress)
+		if err != nil {
+			return false, fmt.Errorf("PostgreSQL %d: %w", major, err)
+		}
+		phases = append(phases, list...)
+	}
+	return report(phases, o, out)
+}
+
+// build builds the weir of this checkout.
+func build(ctx context.Context, folder string) (string, error) {
+	binary := filepath.Join(folder, "weir")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/weirdb/weir/cmd/weir").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build weir: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// runServer runs all modes on one version of the server.
+func runServer(ctx context.Context, o options, major int, sel selection, folder string, progress io.Writer) ([]*phase, error) {
+	fmt.Fprintf(progress, "PostgreSQL %d: loading …", major)
+	d, err := startDatabases(ctx, major, sel.corpus)
+	if err != nil {
+		return nil, err
+	}
+	defer d.stop()
+	direct, err := askDirectly(ctx, d, sel, o.modes, progress)
+	if err != nil {
+		return nil, err
+	}
+	var phases []*phase
+	for _, mode := range o.modes {
+		home := filepath.Join(folder, fmt.Sprintf("%d-%s", major, mode))
+		p, err := runPhase(ctx, o.weir, home, d, sel, direct, mode, progress)
+		if err != nil {
+			return nil, err
+		}
+		phases = append(phases, p)
+	}
+	return phases, nil
+}
+
+func report(phases []*phase, o options, out io.Writer) (failed bool, err error) {
+	for _, p := range phases {
+		failed = failed || p.failed()
+	}
+	text, err := json.MarshalIndent(jsonReport(phases), "", " ")
+	if err != nil {
+		return failed, err
+	}
+	if o.json != "" {
+		if err := os.WriteFile(o.json, append(text, '\n'), 0o644); err != nil {
+			return failed, err
+		}
+	}
+	if o.output == "json" {
+		_, err := fmt.Fprintf(out, "%s\n", text)
+		return failed, err
+	}
+	for _, p := range phases {
+		p.write(out, o.verbose)
+	}
+	fmt.Fprintln(out)
+	for _, p := range phases {
+		fmt.Fprintln(out, p.summary())
+	}
+	return failed, nil
+}
+
+type reportedPhase struct {
+	*phase
+	Counts counts `json:"counts"`
+	Failed bool   `json:"failed"`
+}
+
+func jsonReport(phases []*phase) []reportedPhase {
+	list := make([]reportedPhase, len(phases))
+	for i, p := range phases {
+		list[i] = reportedPhase{p, p.counts(), p.failed()}
+	}
+	return list
+}

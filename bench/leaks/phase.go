@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+)
+
+// phase is one run of the corpus: a server version and a mode of the masks.
+type phase struct {
+	Major     int      `json:"postgresql"`
+	Elsewhere string   `json:"elsewhere"`
+	Results   []result `json:"results"`
+	Seconds   float64  `json:"seconds"`
+}
+
+// directly holds the answers of a server without weir, by case and form.
+type directly struct {
+	cases map[string]directAnswers
+}
+
+type directAnswers struct {
+	a, b, m answer
+	noisy   bool
+}
+
+func key(t *testCase, f form) string { return t.ID + "/" + string(f) }
+
+// selection is what of a corpus runs.
+type selection struct {
+	corpus  *corpus
+	pattern *regexp.Regexp // of ids and families; nil for all
+	ownOnly bool           // no other forms
+}
+
+func (s selection) takes(t *testCase) bool {
+	return s.pattern == nil || s.pattern.MatchString(t.ID) || s.pattern.MatchString(t.Family)
+}
+
+func (s selection) forms(t *testCase) []form {
+	if s.ownOnly {
+		return []form{formOwn}
+	}
+	return t.forms()
+}
+
+// askDirectly runs everything without weir.
+func askDirectly(ctx context.Context, d *databases, sel selection, modes []string, progress io.Writer) (*directly, error) {
+	out := &directly{cases: map[string]directAnswers{}}
+	p := newProgress(progress, fmt.Sprintf("PostgreSQL %d directly", d.major))
+	defer p.end()
+	masked := len(modes) > 1 || modes[0] == "masked"
+	all := append(append([]*testCase{}, sel.corpus.cases...), sel.corpus.everyday...)
+	for i, t := range all {
+		everyday := i >= len(sel.corpus.cases)
+		runs := false
+		for _, mode := range modes {
+			runs = runs || t.runsIn(d.major, mode)
+		}
+		if !runs || !sel.takes(t) {
+			continue
+		}
+		for _, f := range sel.forms(t) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			p.step(t.ID)
+			steps, err := d.expand.steps(ctx, t.steps(f))
+			if err != nil {
+				return nil, fmt.Errorf("case %s: %w", t.ID, err)
+			}
+			way := func(side string) door { return d.direct(side, t.needs("superuser")) }
+			var got directAnswers
+			switch {
+			case everyday:
+				got.a = d.ask(ctx, sideA, way(sideA), t, steps)
+			case f == formOwn:
+				got.a, got.b = d.askBoth(ctx, t, steps, true, way)
+				if !got.a.equal(got.b) {
+					got.noisy = !got.a.equal(d.ask(ctx, sideA, way(sideA), t, steps))
+				}
+			}
+			if masked {
+				got.m = d.ask(ctx, constants, way(constants), t, steps)
+			}
+			out.cases[key(t, f)] = got
+		}
+	}
+	return out, nil
+}
+
+// runPhase runs the corpus through weir in one mode of the masks.
+func runPhase(ctx context.Context, binary, folder string, d *databases, sel selection, direct *directly, elsewhere string, progress io.Writer) (*phase, error) {
+	began := time.Now()
+	if err := d.reset(ctx); err != nil {
+		return nil, err
+	}
+	w, err := startWeir(ctx, binary, folder, d, elsewhere)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Stop()
+	r := &phaseRun{phase: &phase{Major: d.major, Elsewhere: elsewhere}, d: d, direct: direct,
+		way: func(t *testCase) func(string) door {
+			return func(side string) door { return through(w, d, side, t.needs("superuser")) }
+		}}
+	p := newProgress(progress, fmt.Sprintf("PostgreSQL %d, elsewhere %s", d.major, elsewhere))
+	defer p.end()
+	for _, kind := range []struct {
+		list []*testCase
+		run  func(context.Context, *testCase, form) error
+	}{{sel.corpus.cases, r.evasion}, {sel.corpus.everyday, r.everyday}} {
+		for _, t := range kind.list {
+			if !sel.takes(t) || !t.runsIn(d.major, elsewhere) {
+				continue
+			}
+			for _, f := range sel.forms(t) {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				select {
+				case <-w.Exited():
+					return nil, fmt.Errorf("weir ended before case %s; its log is %s", t.ID, w.Log)
+				default:
+				}
+				p.step(t.ID)
+				if err := kind.run(ctx, t, f); err != nil {
+					return nil, fmt.Errorf("case %s: %w", t.ID, err)
+				}
+			}
+		}
+	}
+	r.phase.Seconds = time.Since(began).Seconds()
+	return r.phase, nil
+}
+
+type phaseRun struct {
+	phase  *phase
+	d      *databases
+	direct *directly
+	way    func(*testCase) func(side string) door
+}
+
+func (r *phaseRun) add(t *testCase, f form, everyday bool) *result {
+	r.phase.Results = append(r.phase.Results, result{Case: t.ID, Family: t.Family, Everyday: everyday, Form: f, Statements: t.statements()})
+	return &r.phase.Results[len(r.phase.Results)-1]
+}
+
+// attempts is how often a case that differs runs in all: what depends on a
+// protected value does so every time.
+const attempts = 3
+
+func (r *phaseRun) evasion(ctx context.Context, t *testCase, f form) error {
+	steps, err := r.d.expand.steps(ctx, t.steps(f))
+	if err != nil {
+		return err
+	}
+	res := r.add(t, f, false)
+	own, this := r.direct.cases[key(t, formOwn)], r.direct.cases[key(t, f)]
+	a, b := r.d.askBoth(ctx, t, steps, true, r.way(t))
+	res.How = howAnswered(a)
+	if r.phase.Elsewhere == "masked" && res.How == "answered" {
+		res.Unlike = !sameCells(this.m, a)
+		if res.Unlike {
+			res.Difference = difference("constants", "weir", this.m, a)
+		}
+	}
+	switch {
+	case !a.equal(b):
+		res.Outcome, res.Difference = outcomeLeak, difference("a", "b", a, b)
+		for range attempts - 1 {
+			if a, b = r.d.askBoth(ctx, t, steps, false, r.way(t)); a.equal(b) {
+				res.Outcome = outcomeUnsteady
+			}
+		}
+	case own.a.equal(own.b):
+		res.Outcome = outcomeVoid
+	case own.noisy:
+		res.Outcome = outcomeNoisy
+	default:
+		res.Outcome = outcomeClosed
+	}
+	return nil
+}
+
+func (r *phaseRun) everyday(ctx context.Context, t *testCase, f form) error {
+	steps, err := r.d.expand.steps(ctx, t.steps(f))
+	if err != nil {
+		return err
+	}
+	res := r.add(t, f, true)
+	direct := r.direct.cases[key(t, f)]
+	got := r.d.ask(ctx, sideA, r.way(t)(sideA), t, steps)
+	m := direct.m
+	if r.phase.Elsewhere != "masked" {
+		m = nil
+	}
+	res.How = howAnswered(got)
+	res.Outcome, res.Difference = judgeEveryday(t, direct.a, m, got)
+	return nil
+}

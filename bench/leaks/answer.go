@@ -185,6 +185,9 @@ func (a answer) normalise(newest uint32, norm []string) {
 				renumber(b)
 			}
 		}
+		if m.kind == 'E' || m.kind == 'N' {
+			a[i].body = temporary.ReplaceAll(m.body, []byte("pg_temp"))
+		}
 		for _, n := range norm {
 			if n == "timing" {
 				a[i].body = timing.ReplaceAll(a[i].body, []byte("0.000"))
@@ -192,6 +195,10 @@ func (a answer) normalise(newest uint32, norm []string) {
 		}
 	}
 }
+
+// temporary is the schema of a session's temporary objects, which has the
+// number of its process's slot.
+var temporary = regexp.MustCompile(`pg_temp_\d+`)
 
 var timing = regexp.MustCompile(`\d+\.\d{3}`)
 

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
+
+	own "github.com/weirdb/weir/bench/leaks/corpus"
 )
 
 // corpus is a folder of cases with the schema and the data that they need.
@@ -89,10 +92,24 @@ type op struct {
 	Max    uint32    `json:"max"`
 }
 
-// loadCorpus reads a folder.
-func loadCorpus(files fs.FS) (*corpus, error) {
-	c := &corpus{files: files}
-	c.data = func(side string) ([]byte, error) { return fs.ReadFile(files, "data-"+side+".sql") }
+// ownSeed makes the data of weir's own corpus.
+const ownSeed = 1
+
+// openCorpus reads the corpus in a folder, or weir's own.
+func openCorpus(folder string) (*corpus, error) {
+	if folder == "" {
+		return loadCorpus(own.Files, func(side string) ([]byte, error) {
+			var b bytes.Buffer
+			err := own.Data(side, ownSeed, &b)
+			return b.Bytes(), err
+		})
+	}
+	files := os.DirFS(folder)
+	return loadCorpus(files, func(side string) ([]byte, error) { return fs.ReadFile(files, "data-"+side+".sql") })
+}
+
+func loadCorpus(files fs.FS, data func(side string) ([]byte, error)) (*corpus, error) {
+	c := &corpus{files: files, data: data}
 	text, err := fs.ReadFile(files, "protected.json")
 	if err != nil {
 		return nil, err

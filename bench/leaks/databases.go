@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func (d *databases) loadSchema(ctx context.Context, c *corpus) error {
 	if err := d.server.Exec(ctx, "postgres", "CREATE DATABASE ni_t TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"); err != nil {
 		return err
 	}
-	schema, err := readFile(c.files, "schema.sql")
+	schema, err := fs.ReadFile(c.files, "schema.sql")
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) (failed bool, 
 			return false, err
 		}
 	}
-	if sel.corpus, err = loadCorpus(os.DirFS(o.corpus)); err != nil {
+	if sel.corpus, err = openCorpus(o.corpus); err != nil {
 		return false, err
 	}
 	folder := o.keep

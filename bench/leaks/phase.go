@@ -22,8 +22,8 @@ type directly struct {
 }
 
 type directAnswers struct {
-	a, b, m answer
-	noisy   bool
+	a, b  answer
+	noisy bool
 }
 
 func key(t *testCase, f form) string { return t.ID + "/" + string(f) }
@@ -51,7 +51,6 @@ func askDirectly(ctx context.Context, d *databases, sel selection, modes []strin
 	out := &directly{cases: map[string]directAnswers{}}
 	p := newProgress(progress, fmt.Sprintf("PostgreSQL %d directly", d.major))
 	defer p.end()
-	masked := len(modes) > 1 || modes[0] == "masked"
 	all := append(append([]*testCase{}, sel.corpus.cases...), sel.corpus.everyday...)
 	for i, t := range all {
 		everyday := i >= len(sel.corpus.cases)
@@ -81,9 +80,6 @@ func askDirectly(ctx context.Context, d *databases, sel selection, modes []strin
 				if !got.a.equal(got.b) {
 					got.noisy = !got.a.equal(d.ask(ctx, sideA, way(sideA), t, steps))
 				}
-			}
-			if masked {
-				got.m = d.ask(ctx, constants, way(constants), t, steps)
 			}
 			out.cases[key(t, f)] = got
 		}
@@ -158,13 +154,12 @@ func (r *phaseRun) evasion(ctx context.Context, t *testCase, f form) error {
 		return err
 	}
 	res := r.add(t, f, false)
-	own, this := r.direct.cases[key(t, formOwn)], r.direct.cases[key(t, f)]
+	own := r.direct.cases[key(t, formOwn)]
 	a, b := r.d.askBoth(ctx, t, steps, true, r.way(t))
 	res.How = howAnswered(a)
 	if r.phase.Elsewhere == "masked" && res.How == "answered" {
-		res.Unlike = !sameCells(this.m, a)
-		if res.Unlike {
-			res.Difference = difference("constants", "weir", this.m, a)
+		if m := r.ofConstants(ctx, t, steps); !sameCells(m, a) {
+			res.Unlike, res.Difference = true, difference("constants", "weir", m, a)
 		}
 	}
 	switch {
@@ -185,6 +180,11 @@ func (r *phaseRun) evasion(ctx context.Context, t *testCase, f form) error {
 	return nil
 }
 
+// ofConstants is what the database of constants answers without weir.
+func (r *phaseRun) ofConstants(ctx context.Context, t *testCase, steps []step) answer {
+	return r.d.ask(ctx, constants, r.d.direct(constants, t.needs("superuser")), t, steps)
+}
+
 func (r *phaseRun) everyday(ctx context.Context, t *testCase, f form) error {
 	steps, err := r.d.expand.steps(ctx, t.steps(f))
 	if err != nil {
@@ -193,9 +193,9 @@ func (r *phaseRun) everyday(ctx context.Context, t *testCase, f form) error {
 	res := r.add(t, f, true)
 	direct := r.direct.cases[key(t, f)]
 	got := r.d.ask(ctx, sideA, r.way(t)(sideA), t, steps)
-	m := direct.m
-	if r.phase.Elsewhere != "masked" {
-		m = nil
+	var m answer
+	if r.phase.Elsewhere == "masked" {
+		m = r.ofConstants(ctx, t, steps)
 	}
 	res.How = howAnswered(got)
 	res.Outcome, res.Difference = judgeEveryday(t, direct.a, m, got)

@@ -25,9 +25,10 @@ type cacheKey struct {
 	state   string
 }
 
-// analysisCache is a bounded LRU of analyses.
+// analysisCache is a bounded LRU of analyses, and one of rewritten statements.
 type analysisCache struct {
-	entries *lru.Cache[cacheKey, *Analysis]
+	entries  *lru.Cache[cacheKey, *Analysis]
+	rewrites *lru.Cache[cacheKey, *rewriteEntry]
 }
 
 func newAnalysisCache(entries int) *analysisCache {
@@ -41,7 +42,11 @@ func newAnalysisCache(entries int) *analysisCache {
 	if err != nil {
 		return nil
 	}
-	return &analysisCache{c}
+	r, err := lru.New[cacheKey, *rewriteEntry](entries)
+	if err != nil {
+		return nil
+	}
+	return &analysisCache{c, r}
 }
 
 func (c *analysisCache) get(k cacheKey) *Analysis {

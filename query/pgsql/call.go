@@ -116,6 +116,7 @@ func (r *run) apply(site callSite, sc *scope) value {
 // applyTo evaluates a call of one of several functions that it may mean.
 func (r *run) applyTo(site callSite, chosen []*Function, sc *scope) value {
 	if len(chosen) == 0 {
+		r.rec.fails("function " + site.name)
 		if !site.field && len(site.args) == 1 {
 			if t := r.typeNamed(site.schema, site.name); t != nil && !site.named {
 				return r.convert(site.args[0], t.OID, site.pos)

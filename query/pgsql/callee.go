@@ -20,6 +20,9 @@ func (r *run) callOne(site callSite, f *Function) value {
 	args := derive(site.args...)
 	fact := query.Function{Schema: f.Schema, Name: f.Name, Pos: r.offset(site.pos)}
 	full := f.Schema + "." + f.Name
+	if !cannotFail(f) {
+		r.rec.fails("function " + full)
+	}
 	safety := r.safety(f)
 	if safety.Safe() {
 		fact.Safe = true

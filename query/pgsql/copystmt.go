@@ -64,6 +64,7 @@ func (r *run) copyFrom(x *pg.CopyStmt, c *Copy) []column {
 	if t == nil {
 		return nil
 	}
+	r.rec.writing(x.Relation, t, x)
 	sc := &scope{items: []*rangeItem{t.item}}
 	r.use(r.expr(x.WhereClause, sc), query.UseFilter)
 	c.Columns = r.copyColumns(x, t.item)
@@ -82,6 +83,7 @@ func (r *run) copyTable(x *pg.CopyStmt, c *Copy) []column {
 	if rel == nil {
 		return nil
 	}
+	r.guard.relation(rel, x.Relation)
 	r.acc.table(rel, true, "select")
 	item := r.readRelation(rel, x.Relation.Location)
 	c.Columns = r.copyColumns(x, item)

@@ -33,6 +33,7 @@ func (r *run) openTarget(v *pg.RangeVar, verb string) *target {
 		return t
 	}
 	t.rel = rel
+	r.guard.relation(rel, v)
 	if kind == "merge" {
 		kind = "update"
 	}
@@ -207,6 +208,7 @@ func (r *run) insert(x *pg.InsertStmt, outer *scope) []column {
 	if t == nil {
 		return nil
 	}
+	r.rec.writing(x.Relation, t, x)
 	names := make([]string, 0, 8)
 	for _, n := range x.Cols {
 		c := n.GetResTarget()
@@ -303,11 +305,15 @@ func (r *run) update(x *pg.UpdateStmt, outer *scope) []column {
 	if t == nil {
 		return nil
 	}
+	r.rec.writing(x.Relation, t, x)
 	for _, f := range x.FromClause {
 		sc.items = append(sc.items, r.from(f, sc)...)
 	}
 	sc.items = append([]*rangeItem{t.item}, sc.items...)
+	r.rec.level(sc.items)
+	late := r.rec.afterConditions(0)
 	r.assign(x.TargetList, t, sc)
+	r.rec.done(late)
 	r.use(r.expr(x.WhereClause, sc), query.UseFilter)
 	return r.returned(x.ReturningList, t, sc.items[1:], sc)
 }
@@ -319,10 +325,12 @@ func (r *run) delete(x *pg.DeleteStmt, outer *scope) []column {
 	if t == nil {
 		return nil
 	}
+	r.rec.writing(x.Relation, t, x)
 	for _, f := range x.UsingClause {
 		sc.items = append(sc.items, r.from(f, sc)...)
 	}
 	sc.items = append([]*rangeItem{t.item}, sc.items...)
+	r.rec.level(sc.items)
 	r.use(r.expr(x.WhereClause, sc), query.UseFilter)
 	return r.returned(x.ReturningList, t, sc.items[1:], sc)
 }
@@ -334,8 +342,10 @@ func (r *run) merge(x *pg.MergeStmt, outer *scope) []column {
 	if t == nil {
 		return nil
 	}
+	r.rec.writing(x.Relation, t, x)
 	source := r.from(x.SourceRelation, sc)
 	sc.items = append([]*rangeItem{t.item}, source...)
+	r.rec.level(sc.items)
 	r.use(r.expr(x.JoinCondition, sc), query.UseJoin)
 	for _, n := range x.MergeWhenClauses {
 		w := n.GetMergeWhenClause()
@@ -386,6 +396,7 @@ func (r *run) returned(list []*pg.Node, t *target, others []*rangeItem, sc *scop
 	if len(list) == 0 {
 		return nil
 	}
+	defer r.rec.done(r.rec.afterConditions(0))
 	ret := sc.beside()
 	if t.verb == "merge" {
 		ret.items = append(append(ret.items, others...), t.item)

@@ -117,12 +117,14 @@ func (r *run) exprMore(n *pg.Node, sc *scope) value {
 		}
 		return v
 	case *pg.Node_XmlExpr:
+		r.rec.fails("a function over XML")
 		v := derive(r.all(x.XmlExpr.NamedArgs, sc), r.all(x.XmlExpr.Args, sc))
 		if x.XmlExpr.Op == pg.XmlExprOp_IS_DOCUMENT {
 			return v.typed(oidBool)
 		}
 		return v.typed(oidXML)
 	case *pg.Node_XmlSerialize:
+		r.rec.fails("a function over XML")
 		return derive(r.expr(x.XmlSerialize.Expr, sc)).typed(r.typeOf(x.XmlSerialize.TypeName))
 	case *pg.Node_JsonValueExpr, *pg.Node_JsonParseExpr, *pg.Node_JsonScalarExpr, *pg.Node_JsonSerializeExpr,
 		*pg.Node_JsonObjectConstructor, *pg.Node_JsonArrayConstructor, *pg.Node_JsonArrayQueryConstructor,
@@ -144,6 +146,7 @@ func (r *run) unknownNode(n *pg.Node, sc *scope) value {
 		}
 	}
 	r.gap(-1, name+" cannot be analysed")
+	r.rec.fails(name)
 	v := sc.everything()
 	r.use(v, query.UseDerived)
 	return v
@@ -156,6 +159,7 @@ func (r *run) parts(m protoreflect.Message, sc *scope) value {
 	if !m.IsValid() {
 		return v
 	}
+	r.rec.fails("a function over JSON")
 	visit := func(sub protoreflect.Message) {
 		switch x := sub.Interface().(type) {
 		case *pg.Node:
@@ -296,6 +300,9 @@ func (r *run) subLink(x *pg.SubLink, sc *scope) value {
 		r.operatorNames(name, x.Location)
 		return derive(test, v).with(query.UseFilter).typed(oidBool)
 	case pg.SubLinkType_EXPR_SUBLINK:
+		if !oneRow(x.Subselect) {
+			r.rec.fails("a subquery that may give several rows")
+		}
 		if len(cols) == 1 {
 			one := cols[0].value
 			one.source, one.attr = 0, 0
@@ -312,6 +319,7 @@ func (r *run) subLink(x *pg.SubLink, sc *scope) value {
 // columnRef resolves a name: a column, a whole row, or a function in the
 // notation of a column.
 func (r *run) columnRef(c *pg.ColumnRef, sc *scope) value {
+	r.rec.column(c, sc)
 	names := make([]string, 0, 4)
 	for _, f := range c.Fields {
 		if f.GetAStar() != nil {

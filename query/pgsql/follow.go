@@ -26,6 +26,7 @@ func (r *run) follow(f *Function, site callSite) (value, bool) {
 	sub.depth++
 	sub.hidden = true
 	sub.pending = false
+	sub.rec = nil
 	sc := &scope{params: &params{owner: f.Name, names: f.inputNames()}}
 	for _, a := range site.args {
 		sc.params.values = append(sc.params.values, a.changed().typed(a.typ))
@@ -132,7 +133,9 @@ func (r *run) operator(x *pg.A_Expr, sc *scope) value {
 	if x.Kind == pg.A_Expr_Kind_AEXPR_OP && x.Rexpr != nil && x.Lexpr == nil {
 		return r.operate(x.Name, x.Location, value{typ: noOperand}, right)
 	}
+	r.rec.operator(x)
 	v := r.operate(x.Name, x.Location, left, right)
+	r.rec.operator(nil)
 	switch x.Kind {
 	case pg.A_Expr_Kind_AEXPR_OP:
 		return v
@@ -153,7 +156,9 @@ func (r *run) operate(names []*pg.Node, pos int32, left, right value) value {
 	schema, name := qualifiedName(names)
 	v := derive(left, right)
 	typ := uint32(0)
-	for _, op := range r.operators(schema, name, left, right, pos) {
+	ops := r.operators(schema, name, left, right, pos)
+	r.rec.operates(r, ops, names, left, right)
+	for _, op := range ops {
 		if typ == 0 {
 			typ = op.Result
 		} else if typ != op.Result {
@@ -201,6 +206,9 @@ func (r *run) cast(x *pg.TypeCast, sc *scope) value {
 func (r *run) convert(v value, t uint32, pos int32) value {
 	source := v.typ
 	literal := v.literal
+	if !literal && !r.castCannotFail(source, t) {
+		r.rec.fails("a cast")
+	}
 	out := v.changed().typed(t)
 	if len(r.cat.Casts) > 0 {
 		target := t

@@ -16,7 +16,9 @@ func (r *run) from(n *pg.Node, sc *scope) []*rangeItem {
 	}
 	switch x := n.Node.(type) {
 	case *pg.Node_RangeVar:
-		return one(r.rangeVar(x.RangeVar, sc))
+		item := r.rangeVar(x.RangeVar, sc)
+		r.rec.reading(n, x.RangeVar, item)
+		return one(item)
 	case *pg.Node_RangeSubselect:
 		s := x.RangeSubselect
 		in := sc.beside()
@@ -34,6 +36,7 @@ func (r *run) from(n *pg.Node, sc *scope) []*rangeItem {
 	case *pg.Node_RangeTableSample:
 		s := x.RangeTableSample
 		items := r.from(s.Relation, sc)
+		r.rec.sampling(n, items)
 		for _, a := range s.Args {
 			r.use(r.expr(a, sc.beside()), query.UseFilter)
 		}
@@ -78,6 +81,7 @@ func (r *run) rangeVar(v *pg.RangeVar, sc *scope) *rangeItem {
 	if rel == nil {
 		return (&rangeItem{name: v.Relname, unknown: true}).rename(v.Alias)
 	}
+	r.guard.relation(rel, v)
 	r.acc.table(rel, !r.hidden, "select")
 	item := r.readRelation(rel, v.Location)
 	item.name = v.Relname
@@ -105,6 +109,7 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 		return hideColumns(r.plainItem(rel))
 	}
 	v := r.view(rel)
+	r.guard.view(rel, v)
 	r.readView(rel, v, pos)
 	item := r.plainItem(rel)
 	if len(v.cols) != len(rel.Columns) {
@@ -336,6 +341,7 @@ func (r *run) functionColumns(v value, defs []*pg.Node, name string) (cols []col
 }
 
 func (r *run) xmlTable(t *pg.RangeTableFunc, sc *scope) *rangeItem {
+	r.rec.fails("XMLTABLE")
 	doc := derive(r.expr(t.Docexpr, sc), r.expr(t.Rowexpr, sc))
 	for _, n := range t.Namespaces {
 		doc = derive(doc, r.expr(n.GetResTarget().GetVal(), sc))

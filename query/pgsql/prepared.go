@@ -50,6 +50,7 @@ func (r *run) executed(x *pg.ExecuteStmt) []column {
 	sub := *r
 	sub.text, sub.hidden, sub.arguments = p.SQL, true, x.Params
 	sub.prepared = map[string]bool{x.Name: true}
+	sub.rec = nil
 	for n := range r.prepared {
 		sub.prepared[n] = true
 	}

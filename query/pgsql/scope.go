@@ -37,6 +37,9 @@ type rangeItem struct {
 	// scalar: a function in FROM that returns one plain value, whose alias is
 	// that value.
 	scalar bool
+	// read is the entry of FROM that the item is, while a statement is
+	// rewritten and if it is a relation.
+	read *read
 }
 
 // A cte is one query of WITH.

@@ -33,6 +33,7 @@ func (r *run) selectStmt(s *pg.SelectStmt, outer *scope) []column {
 	if !r.spend(1) {
 		return nil
 	}
+	defer r.rec.close(r.rec.open())
 	sc := outer.inner()
 	r.with(s.WithClause, sc)
 	var cols []column
@@ -136,13 +137,19 @@ func (r *run) plain(s *pg.SelectStmt, sc *scope) []column {
 		sc.windows[def.GetName()] = def
 		r.use(r.window(def, sc), query.UseWindow)
 	}
+	r.rec.level(sc.items)
+	late := r.rec.afterConditions(1)
 	cols := r.targets(s.TargetList, sc)
 	for _, g := range s.GroupClause {
 		r.group(g, cols, sc)
 	}
+	r.rec.grouped(s, sc)
+	r.rec.done(late)
 	if s.HavingClause != nil {
 		r.use(r.expr(s.HavingClause, sc), query.UseFilter)
 	}
+	late = r.rec.afterConditions(1)
+	defer r.rec.done(late)
 	for _, d := range s.DistinctClause {
 		if d == nil || d.Node == nil { // plain DISTINCT
 			for _, c := range cols {
@@ -212,7 +219,9 @@ func (r *run) star(n *pg.Node, sc *scope) ([]column, bool) {
 		if len(fields) == 0 || fields[len(fields)-1].GetAStar() == nil {
 			return nil, false
 		}
+		r.rec.column(x.ColumnRef, sc)
 		if len(fields) == 1 {
+			r.rec.star(x.ColumnRef, sc)
 			return r.starAll(x.ColumnRef, sc), true
 		}
 		prefix := &pg.ColumnRef{Fields: fields[:len(fields)-1], Location: x.ColumnRef.Location}

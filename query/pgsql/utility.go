@@ -1,6 +1,7 @@
 package pgsql
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -201,23 +202,34 @@ func runs(n *pg.Node) bool {
 	return false
 }
 
-// each visits a message and all below it, until visit says no.
+// each visits a message and all below it in a fixed order, until visit says no.
 func each(m protoreflect.Message, visit func(protoreflect.Message) bool) {
 	if !visit(m) {
 		return
 	}
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case f.Message() == nil || f.IsMap():
-		case f.IsList():
-			for i := range v.List().Len() {
-				each(v.List().Get(i).Message(), visit)
-			}
-		default:
+	for _, f := range messageFields(m) {
+		v := m.Get(f)
+		if !f.IsList() {
 			each(v.Message(), visit)
+			continue
+		}
+		for i := range v.List().Len() {
+			each(v.List().Get(i).Message(), visit)
+		}
+	}
+}
+
+// messageFields are the fields of m that hold messages, in a fixed order.
+func messageFields(m protoreflect.Message) []protoreflect.FieldDescriptor {
+	var out []protoreflect.FieldDescriptor
+	m.Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+		if f.Message() != nil && !f.IsMap() {
+			out = append(out, f)
 		}
 		return true
 	})
+	slices.SortFunc(out, func(a, b protoreflect.FieldDescriptor) int { return int(a.Number() - b.Number()) })
+	return out
 }
 
 // drop notes the relations that DROP removes.

@@ -58,6 +58,7 @@ func (r *run) nested(owner string) *run {
 	sub.depth++
 	sub.hidden = true
 	sub.pending = true
+	sub.rec = nil
 	sub.st = &State{User: owner, SearchPath: []string{"pg_catalog"}, Temp: r.st.Temp, TempSchema: r.st.TempSchema}
 	return &sub
 }

@@ -1,0 +1,147 @@
+package pgsql
+
+import (
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
+
+// Which functions, operators and casts cannot fail and have no effect, whatever
+// their arguments: the server's own that it calls leakproof, and some more that
+// it does not, because they tell of their arguments by their time or result.
+
+// steady are built-in functions that cannot fail: comparisons that are not
+// declared leakproof, and plain string functions.
+var steady = func() map[string]bool {
+	out := map[string]bool{}
+	for _, prefix := range []string{"numeric_", "bpchar", "network_", "interval_", "time_", "timetz_", "jsonb_", "macaddr_", "bit", "varbit"} {
+		for _, op := range []string{"eq", "ne", "lt", "le", "gt", "ge", "cmp", "larger", "smaller"} {
+			out[prefix+op] = true
+		}
+	}
+	for _, f := range []string{"lower", "upper", "length", "char_length", "character_length", "octet_length", "btrim", "ltrim", "rtrim",
+		"left", "right", "starts_with", "enum_eq", "enum_ne", "enum_lt", "enum_le", "enum_gt", "enum_ge",
+		"jsonb_contains", "jsonb_contained", "jsonb_exists", "jsonb_object_field_text", "jsonb_object_field",
+		"array_eq", "array_ne", "array_lt", "array_le", "array_gt", "array_ge", "arraycontains", "arraycontained", "arrayoverlap",
+		"now", "current_user", "session_user", "numeric_abs"} {
+		out[f] = true
+	}
+	return out
+}()
+
+// cannotFail reports a function that cannot fail and has no effect. What an
+// aggregate or window function computes comes after the conditions.
+func cannotFail(f *Function) bool {
+	if f.Kind == 'a' || f.Kind == 'w' {
+		return f.OID < firstNormalOID
+	}
+	return f.OID < firstNormalOID && f.OID != 0 && f.Schema == "pg_catalog" && (f.Leakproof || steady[f.Name])
+}
+
+// operates notes an operator over two values.
+func (rec *recording) operates(r *run, ops []*Operator, names []*pg.Node, left, right value) {
+	if rec == nil || rec.late {
+		return
+	}
+	schema, name := qualifiedName(names)
+	if rec.array {
+		if t := r.cat.Types[r.baseType(right.typ)]; t != nil && t.Elem != 0 {
+			right.typ = t.Elem
+			ops = r.operators(schema, name, left, right, -1)
+		}
+	}
+	if len(ops) == 0 {
+		rec.fails("operator " + name)
+		return
+	}
+	for _, op := range ops {
+		f := r.cat.FunctionByOID(op.Function)
+		if f == nil || !cannotFail(f) && !rec.pattern || !r.passes(left, op.Left) || !r.passes(right, op.Right) {
+			rec.fails("operator " + name)
+			return
+		}
+	}
+}
+
+// passes reports a value that becomes an argument without a conversion that
+// could fail.
+func (r *run) passes(v value, want uint32) bool {
+	return v.typ == noOperand || v.literal || r.castCannotFail(v.typ, want)
+}
+
+// castCannotFail reports a conversion between types that cannot fail.
+func (r *run) castCannotFail(from, to uint32) bool {
+	if from == 0 || to == 0 {
+		return false
+	}
+	if from == to {
+		return true
+	}
+	if ty := r.cat.Types[to]; ty != nil && ty.Kind == 'd' {
+		return false // its constraints may
+	}
+	from = r.baseType(from)
+	if from == to || polymorphic(to) && from < firstGenbkiOID {
+		return true
+	}
+	const int2, float4, float8 = 21, 700, 701
+	switch to {
+	case oidText, oidVarchar:
+		switch from {
+		case oidText, oidVarchar, oidBpchar, oidName, int2, oidInt4, oidInt8, oidBool, oidNumeric, float4, float8, 1082, 2950, oidOID:
+			return true
+		}
+		return false
+	case oidInt4:
+		return from == int2
+	case oidInt8:
+		return from == int2 || from == oidInt4 || from == oidOID
+	case oidNumeric, float4, float8:
+		return from == int2 || from == oidInt4 || from == oidInt8 || from == float4 && to == float8
+	case oidBpchar:
+		return from == oidText || from == oidVarchar
+	}
+	return false
+}
+
+// oneRow reports a subquery that certainly gives one row at most.
+func oneRow(n *pg.Node) bool {
+	s := n.GetSelectStmt()
+	if s == nil || s.Op != pg.SetOperation_SETOP_NONE {
+		return false
+	}
+	if c := s.LimitCount.GetAConst(); c != nil && c.GetIval() != nil && c.GetIval().Ival <= 1 {
+		return true
+	}
+	if len(s.FromClause) == 0 && len(s.ValuesLists) == 0 {
+		return true
+	}
+	return len(s.GroupClause) == 0 && len(s.TargetList) == 1 && aggregates[lastFunction(s.TargetList[0].GetResTarget().GetVal())]
+}
+
+// aggregates are some that make one row of any number.
+var aggregates = map[string]bool{"count": true, "max": true, "min": true, "sum": true, "avg": true}
+
+func lastFunction(n *pg.Node) string {
+	f := n.GetFuncCall()
+	if f == nil || f.Over != nil {
+		return ""
+	}
+	_, name := qualifiedName(f.Funcname)
+	return name
+}
+
+// operator notes what operator comes next; nil for none.
+func (rec *recording) operator(x *pg.A_Expr) {
+	if rec == nil {
+		return
+	}
+	rec.pattern, rec.array = false, false
+	switch x.GetKind() {
+	case pg.A_Expr_Kind_AEXPR_LIKE, pg.A_Expr_Kind_AEXPR_ILIKE:
+		text := constantText(x.Rexpr)
+		rec.pattern = text != nil && !strings.HasSuffix(*text, `\\`)
+	case pg.A_Expr_Kind_AEXPR_OP_ANY, pg.A_Expr_Kind_AEXPR_OP_ALL:
+		rec.array = true
+	}
+}

@@ -2,17 +2,23 @@ package pgsession
 
 import (
 	"context"
+	"slices"
 
+	"github.com/weirdb/weir/masking"
 	"github.com/weirdb/weir/protocol/pgwire"
+	"github.com/weirdb/weir/proxy/gate"
 	"github.com/weirdb/weir/query/pgsql"
 )
 
 // portal is what a Bind fixed: the meaning of a statement at that moment.
 type portal struct {
-	text     string
+	prepared *pgsql.Prepared
 	analysis *pgsql.Analysis
 	catalog  *pgsql.Catalog
-	key      string // of the state at that moment
+	state    pgsql.State // at that moment
+	key      string      // of the state
+	sent     *pgsql.Rewritten
+	values   map[int]gate.Value // of parameters that are stored somewhere
 }
 
 // nameLength is how much of a name the server looks at (NAMEDATALEN - 1).
@@ -42,18 +48,33 @@ func (j *judge) parse(ctx context.Context) error {
 	a, catalog := j.analyse(ctx, text)
 	st := &statement{}
 	e := &entry{req: reqParse, statements: []*statement{st}}
+	prepared := &pgsql.Prepared{SQL: text}
 	for i := range a.Statements {
-		err := j.gate.Preview(ctx, j.gateStatement(text, &a.Statements[i], catalog))
-		if err == nil {
-			continue
+		q := &question{text: text, index: i, s: &a.Statements[i], catalog: catalog, state: &j.state}
+		if _, err := j.decide(ctx, q, j.gate.Preview); err != nil {
+			if err := j.deny(st, text, err); err != nil {
+				return err
+			}
+			return j.substitute(e, id)
 		}
-		if err := j.deny(st, text, err); err != nil {
-			return err
+		if q.edited != "" && len(a.Statements) == 1 { // the server refuses several
+			st.edited, prepared.Applied = q.edited, &q.result.Rewritten
 		}
-		return j.substitute(e, id)
 	}
-	j.remember(id, text, st)
-	return j.forward(e)
+	j.remember(id, prepared, st)
+	if st.edited == "" {
+		return j.forward(e)
+	}
+	e.edits = wholly(st.edited)
+	return j.replace(e, func(w *pgwire.Writer) error { return w.Parse(string(m.Name), st.edited, types(m.Types)) })
+}
+
+func types(o pgwire.OIDs) []uint32 {
+	out := make([]uint32, o.Len())
+	for i := range out {
+		out[i] = o.At(i)
+	}
+	return out
 }
 
 // substitute sends a Parse that fails in place of a frame of a batch that is
@@ -83,29 +104,66 @@ func (j *judge) bind(ctx context.Context) error {
 	}
 	st := &statement{}
 	e := &entry{req: reqBind, statements: []*statement{st}}
-	p := &portal{key: j.state.Key()}
-	if text, known := j.textOf(from); known {
-		p.text = text
-		p.analysis, p.catalog = j.analyse(ctx, text)
+	p := &portal{prepared: j.prepared(from), state: j.state, key: j.state.Key()}
+	if p.prepared != nil {
+		p.analysis, p.catalog = j.analyse(ctx, p.prepared.SQL)
+		p.sent = j.again(p.prepared, p.catalog, &j.state)
+		p.values = stored(p.analysis, m)
+		e.edits = p.edits()
 	}
 	j.portals[id] = p
 	j.undo = append(j.undo, undo{by: st, portal: &id})
 	return j.forward(e)
 }
 
-// textOf is the text of a prepared statement, whether of the protocol or of SQL.
-func (j *judge) textOf(id string) (string, bool) {
+// prepared is a prepared statement, whether of the protocol or of SQL; nil if
+// it was not made here.
+func (j *judge) prepared(id string) *pgsql.Prepared {
 	if id == "" {
-		if j.unnamed == nil {
-			return "", false
+		return j.unnamed
+	}
+	return j.state.Prepared[id]
+}
+
+// edits say that the server has another text than the client.
+func (p *portal) edits() []edit {
+	if p.prepared == nil || p.prepared.Applied == nil {
+		return nil
+	}
+	return wholly(p.prepared.Applied.SQL)
+}
+
+// maxStored is the longest parameter that is kept until its statement runs, to
+// see whether it looks like a masked value.
+const maxStored = 4 << 10
+
+// stored keeps the values of parameters that a statement stores as they are.
+func stored(a *pgsql.Analysis, m pgwire.BindMsg) map[int]gate.Value {
+	var wanted map[int]bool
+	for i := range a.Statements {
+		for _, x := range a.Statements[i].Assignments {
+			if x.Parameter > 0 {
+				if wanted == nil {
+					wanted = map[int]bool{}
+				}
+				wanted[x.Parameter] = true
+			}
 		}
-		return *j.unnamed, true
 	}
-	p := j.state.Prepared[id]
-	if p == nil {
-		return "", false
+	if wanted == nil {
+		return nil
 	}
-	return p.SQL, true
+	values := map[int]gate.Value{}
+	params := m.Params
+	for i := 0; ; i++ {
+		b, ok := params.Next()
+		if !ok {
+			return values
+		}
+		if wanted[i+1] && b != nil && len(b) <= maxStored {
+			values[i+1] = gate.Value{Bytes: slices.Clone(b), Format: masking.Format(m.ParamFormats.Of(i))}
+		}
+	}
 }
 
 // execute judges what a portal runs.
@@ -125,17 +183,20 @@ func (j *judge) execute(ctx context.Context) error {
 	if err := j.begin(); err != nil {
 		return err
 	}
-	text, s, catalog := j.portalStatement(ctx, id)
+	q := j.portalStatement(ctx, id)
 	e := &entry{req: reqExecute}
-	if s == nil { // an empty text
+	if q == nil { // an empty text
 		e.statements = []*statement{{}}
 		return j.forward(e)
 	}
-	st, err := j.judge(ctx, text, s, catalog)
+	st, err := j.judge(ctx, q)
 	if err != nil {
 		return err
 	}
 	e.statements = []*statement{st}
+	if p := j.portals[id]; p != nil {
+		e.edits = p.edits()
+	}
 	if st.denial == nil && st.copy != nil {
 		st.denial = j.cannotCut(st)
 	}
@@ -147,7 +208,7 @@ func (j *judge) execute(ctx context.Context) error {
 	if st.denial != nil {
 		return j.substitute(e, deniedName)
 	}
-	j.apply(catalog, s, st)
+	j.apply(q.catalog, q.s, st)
 	if err := j.describePortal(id, st); err != nil {
 		return err
 	}
@@ -158,21 +219,26 @@ func (j *judge) execute(ctx context.Context) error {
 }
 
 // portalStatement is what a portal runs, nil if nothing.
-func (j *judge) portalStatement(ctx context.Context, id string) (string, *pgsql.Statement, *pgsql.Catalog) {
+func (j *judge) portalStatement(ctx context.Context, id string) *question {
 	if p := j.portals[id]; p != nil && p.analysis != nil {
 		if len(p.analysis.Statements) == 0 {
-			return p.text, nil, p.catalog
+			return nil
 		}
-		return p.text, &p.analysis.Statements[0], p.catalog
+		if kind := p.analysis.Statements[0].Kind; kind == pgsql.KindExecute || kind == pgsql.KindFetch {
+			// What they name is looked up when they run.
+			a, catalog := j.analyse(ctx, p.prepared.SQL)
+			return &question{text: p.prepared.SQL, s: &a.Statements[0], catalog: catalog, state: &j.state}
+		}
+		return &question{text: p.prepared.SQL, s: &p.analysis.Statements[0], catalog: p.catalog, state: &p.state, sent: p.sent, values: p.values}
 	}
 	catalog, _ := j.current(ctx) // without one, the statement is refused for restricted people
 	if c := j.state.Cursors[id]; c != nil && c.Facts != nil {
 		// A cursor of SQL is a portal too.
 		s := &pgsql.Statement{Facts: *c.Facts}
 		s.Span.Start, s.Span.End = 0, len(fetchText)
-		return fetchText, s, catalog
+		return &question{text: fetchText, s: s, catalog: catalog, state: &j.state, sent: opened(c, true)}
 	}
-	return fetchText, unknownStatement(fetchText, "the portal was not made here"), catalog
+	return &question{text: fetchText, s: unknownStatement(fetchText, "the portal was not made here"), catalog: catalog, state: &j.state, sent: &pgsql.Rewritten{}}
 }
 
 // fetchText stands in the journal for an Execute of a portal without a text.
@@ -182,15 +248,17 @@ const fetchText = "FETCH"
 // Bind: commands other than queries resolve their names when they run.
 func (j *judge) recheck(ctx context.Context, id string, st *statement) error {
 	p := j.portals[id]
-	if p == nil || p.analysis == nil || p.key == j.state.Key() {
+	if p == nil || p.analysis == nil || p.key == j.state.Key() && p.analysis.Cacheable {
 		return nil
 	}
-	a, catalog := j.analyse(ctx, p.text)
+	text := p.prepared.SQL
+	a, catalog := j.analyse(ctx, text)
 	for i := range a.Statements {
-		if err := j.gate.Preview(ctx, j.gateStatement(p.text, &a.Statements[i], catalog)); err != nil {
+		q := &question{text: text, index: i, s: &a.Statements[i], catalog: catalog, state: &j.state, sent: j.again(p.prepared, catalog, &j.state)}
+		if _, err := j.decide(ctx, q, j.gate.Preview); err != nil {
 			st.done(pgwire.StateInsufficientPrivilege)
 			st.ticket = nil
-			return j.deny(st, p.text, err)
+			return j.deny(st, text, err)
 		}
 	}
 	return nil
@@ -281,18 +349,18 @@ func (j *judge) emptyBody(name string) error {
 	return nil
 }
 
-// remember keeps a prepared statement's text, until it is known to have failed.
-func (j *judge) remember(id, text string, by *statement) {
+// remember keeps a prepared statement, until it is known to have failed.
+func (j *judge) remember(id string, p *pgsql.Prepared, by *statement) {
 	if id == "" {
-		j.unnamed = &text
+		j.unnamed = p
 		return
 	}
 	j.undo = append(j.undo, undo{by: by, prepared: &id, before: j.state.Prepared[id]})
-	j.state.Prepared[id] = &pgsql.Prepared{SQL: text}
+	j.state.Prepared[id] = p
 	j.dirty = true
 }
 
-// forget drops a prepared statement's text, unless the Close is skipped.
+// forget drops a prepared statement, unless the Close is skipped.
 func (j *judge) forget(id string, by *statement) {
 	if id == "" {
 		j.unnamed = nil

@@ -22,24 +22,37 @@ import (
 // fuzzGate denies, masks and lets pass by what a statement contains.
 type fuzzGate struct{}
 
-func (fuzzGate) Judge(_ context.Context, s gate.Statement) (*gate.Ticket, error) {
+func (g fuzzGate) Judge(ctx context.Context, s gate.Statement) (*gate.Ticket, error) {
 	switch {
 	case strings.Contains(s.SQL, "deny"):
 		return nil, &gate.Denial{SQLState: "42501", Message: "denied", Pos: 0}
 	case strings.Contains(s.SQL, "mask"):
 		s.Facts.Returns = true
-		return &gate.Ticket{Touched: true, Restricted: true, Masks: []gate.OutputMask{{Spec: masking.Spec{Function: "redact"}}}}, nil
+		return &gate.Ticket{Facts: s.Facts, Touched: true, Restricted: true, Masks: []gate.OutputMask{{Spec: masking.Spec{Function: "redact"}}}}, nil
 	case strings.Contains(s.SQL, "few"):
-		return &gate.Ticket{Rows: 1}, nil
+		return &gate.Ticket{Facts: s.Facts, Rows: 1}, nil
 	}
-	return &gate.Ticket{}, nil
+	return g.Preview(ctx, s)
 }
 
-func (fuzzGate) Preview(_ context.Context, s gate.Statement) error {
+func (fuzzGate) Preview(_ context.Context, s gate.Statement) (*gate.Ticket, error) {
 	if strings.Contains(s.SQL, "denyparse") {
-		return &gate.Denial{SQLState: "42501", Message: "denied", Pos: 0}
+		return nil, &gate.Denial{SQLState: "42501", Message: "denied", Pos: 0}
 	}
-	return nil
+	t := &gate.Ticket{Facts: s.Facts}
+	if !strings.Contains(s.SQL, "narrow") {
+		return t, nil
+	}
+	if s.Applied != nil {
+		t.Rewritten = s.Applied
+		return t, nil
+	}
+	r, err := s.Rewrite(query.Rewrite{Relations: []query.Narrowing{{Table: "t"}}})
+	if err != nil {
+		return nil, &gate.Denial{SQLState: "42501", Message: err.Error(), Pos: 0}
+	}
+	t.Facts, t.Rewritten = r.Facts, r
+	return t, nil
 }
 
 func (fuzzGate) Close(string) {}
@@ -64,6 +77,14 @@ func (fuzzAnalyzer) Analyze(text string, _ *pgsql.Catalog, _ *pgsql.State) *pgsq
 	}
 	a.Statements = []pgsql.Statement{s}
 	return a
+}
+
+func (fuzzAnalyzer) Rewrite(text string, _ int, _ *pgsql.Catalog, _ *pgsql.State, rw query.Rewrite) (*pgsql.Rewritten, error) {
+	if strings.Contains(text, "not") {
+		return nil, &query.RewriteError{Reason: "not", Pos: -1}
+	}
+	s := &pgsql.Statement{}
+	return &pgsql.Rewritten{Rewritten: query.Rewritten{Rewrite: rw, SQL: "rewritten " + text, Facts: &s.Facts}, Statement: s}, nil
 }
 
 func (fuzzAnalyzer) Universe(*pgsql.Catalog) []query.Table { return nil }
@@ -178,7 +199,8 @@ func FuzzSession(f *testing.F) {
 		return all
 	}
 	for _, client := range [][]byte{
-		q("select 1"), q("deny"), q("mask"), q("few"), q("copyin"), q("copymask"), q(""), q("set"),
+		q("select 1"), q("deny"), q("mask"), q("few"), q("copyin"), q("copymask"), q(""), q("set"), q("narrow"), q("not narrow"),
+		seq(p("narrow"), b, e, e, s, b, e, s), seq(p("narrow mask"), b, e, s, q("narrow mask")),
 		seq(p("select"), b, e, s), seq(p("denyparse"), b, e, s), seq(p("deny"), b, e, s), seq(p("mask"), b, e, s, q("mask")),
 		seq(p("copymask mask"), b, e, s), seq(p("few"), b, e, s), seq(p("set"), b, e, s, p("select"), b, e, s),
 		seq(p("unknown"), s, b, e, s), seq(q("copyin"), message('d', "x\n"), message('c', ""), q("x")),

@@ -32,7 +32,7 @@ type Gate interface {
 // Judge decides the statements of one session. *gate.Session is one.
 type Judge interface {
 	Judge(ctx context.Context, s gate.Statement) (*gate.Ticket, error)
-	Preview(ctx context.Context, s gate.Statement) error
+	Preview(ctx context.Context, s gate.Statement) (*gate.Ticket, error)
 	Close(reason string)
 }
 
@@ -59,6 +59,9 @@ type Catalogs interface {
 type Analyzer interface {
 	// Analyze changes neither catalog nor state; nobody changes what it returns.
 	Analyze(text string, c *pgsql.Catalog, s *pgsql.State) *pgsql.Analysis
+	// Rewrite makes of one statement of a text another one that sees some
+	// relations otherwise. Its error is a *query.RewriteError.
+	Rewrite(text string, index int, c *pgsql.Catalog, s *pgsql.State, rw query.Rewrite) (*pgsql.Rewritten, error)
 	// Universe lists every relation with every column in every use.
 	Universe(c *pgsql.Catalog) []query.Table
 }

@@ -98,13 +98,13 @@ func (j *judge) probe() error {
 	delete(state.Cursors, probeName)
 	for id, p := range state.Prepared {
 		// What the server reports of PREPARE is the whole text that it came in.
-		if known := j.state.Prepared[id]; known != nil && (p.SQL == "" || p.SQL == known.SQL) {
+		if known := j.state.Prepared[id]; known != nil && (p.SQL == "" || p.SQL == known.SQL || known.Applied != nil && p.SQL == known.Applied.SQL) {
 			state.Prepared[id] = known
 		}
 	}
 	for id, c := range state.Cursors {
 		if known := j.state.Cursors[id]; known != nil {
-			c.Facts = known.Facts
+			c.Facts, c.Applied = known.Facts, known.Applied
 		}
 	}
 	if state.TempSchema != "" {

@@ -371,6 +371,11 @@ func (r *relay) notice(h pgwire.Header) error {
 		return err
 	}
 	instead := r.replacement(step.about, v)
+	if instead == nil && step.entry != nil && len(step.entry.edits) > 0 && len(v.Field('P')) > 0 {
+		n := v.Notice()
+		n.Position = original(step.entry.edits, n.Position)
+		instead = &n
+	}
 	code := string(v.Code())
 	if instead != nil {
 		code = instead.Code

@@ -109,17 +109,18 @@ func (j *judge) Judge(ctx context.Context, s gate.Statement) (*gate.Ticket, erro
 	if j.tickets != nil {
 		if t := j.tickets(s.SQL); t != nil {
 			s.Facts.Returns = true
+			t.Facts = s.Facts
 			return t, nil
 		}
 	}
-	return &gate.Ticket{}, nil
+	return &gate.Ticket{Facts: s.Facts}, nil
 }
 
-func (j *judge) Preview(ctx context.Context, s gate.Statement) error {
+func (j *judge) Preview(ctx context.Context, s gate.Statement) (*gate.Ticket, error) {
 	if j.denies != "" && strings.Contains(s.SQL, j.denies) && !strings.Contains(s.SQL, "late") {
-		return j.denial(s)
+		return nil, j.denial(s)
 	}
-	return nil
+	return &gate.Ticket{Facts: s.Facts}, nil
 }
 
 func (j *judge) denial(s gate.Statement) error {
@@ -150,7 +151,9 @@ type setup struct {
 	noTLS    bool
 	catalogs pgsession.Catalogs
 	tlsOnly  bool
-	address  string // of the database, another than the real one
+	address  string           // of the database, another than the real one
+	db       *pgserver.Server // another than the one that tests share
+	database string           // postgres if empty
 }
 
 func start(t *testing.T, s setup) *weir {
@@ -168,7 +171,14 @@ func start(t *testing.T, s setup) *weir {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := server(t)
+	db := s.db
+	if db == nil {
+		db = server(t)
+	}
+	database := s.database
+	if database == "" {
+		database = "postgres"
+	}
 	roots, err := upstream.LoadCA(db.CAFile)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +187,7 @@ func start(t *testing.T, s setup) *weir {
 	if s.address != "" {
 		address = s.address
 	}
-	cfg := upstream.Config{Network: "tcp", Address: address, TLS: upstream.VerifyFull, ServerName: "localhost", RootCAs: roots, User: "app", Password: "app", Database: "postgres"}
+	cfg := upstream.Config{Network: "tcp", Address: address, TLS: upstream.VerifyFull, ServerName: "localhost", RootCAs: roots, User: "app", Password: "app", Database: database}
 	if s.noTLS {
 		cfg.TLS = upstream.Disable
 	}

@@ -186,7 +186,7 @@ func (j *judge) apply(catalog *pgsql.Catalog, s *pgsql.Statement, st *statement)
 	j.changed |= s.Changes
 	j.dirty = true
 	if catalog != nil {
-		j.state.Apply(catalog, s)
+		predict(&j.state, catalog, s, st.result)
 	} else {
 		j.state.Stale = true
 	}

@@ -65,6 +65,8 @@ type entry struct {
 	// open: the text could not be read, so the last statement stands for any
 	// number of them.
 	open bool
+	// edits say where the text that was sent differs from the client's.
+	edits []edit
 	// optional marks a Sync that reached the server during COPY FROM STDIN,
 	// where it is ignored unless the COPY has already failed.
 	optional bool

@@ -22,6 +22,10 @@ type statement struct {
 	// always puts the denial even before the server's word that the
 	// transaction has failed: weir itself made it fail.
 	always bool
+	// edited is what runs in the statement's place, empty for itself; result
+	// goes with it, and is nil without it.
+	edited string
+	result *pgsql.Rewritten
 	masks  *maskedResult // set while a result is being masked
 	copy   *pgsql.Copy   // of a COPY TO STDOUT that is checked and perhaps masked
 
@@ -66,9 +70,8 @@ type judge struct {
 	*session
 	state     pgsql.State
 	portals   map[string]*portal
-	refreshed time.Time // when new definitions were last looked for in vain
-	// unnamed is the unnamed prepared statement's text.
-	unnamed *string
+	refreshed time.Time       // when new definitions were last looked for in vain
+	unnamed   *pgsql.Prepared // the unnamed prepared statement, nil if there is none
 
 	undo []undo // what is predicted and not yet known to have happened
 	// changed is what statements since the last idle moment may have changed.
@@ -108,8 +111,10 @@ func (j *judge) query(ctx context.Context) error {
 	a, catalog := j.analyse(ctx, text)
 	e := &entry{req: reqQuery, open: a.Err != nil}
 	denied := -1
+	state := j.state // as each statement will find it
 	for i := range a.Statements {
-		st, err := j.judge(ctx, text, &a.Statements[i], catalog)
+		q := &question{text: text, index: i, s: &a.Statements[i], catalog: catalog, state: &state}
+		st, err := j.judge(ctx, q)
 		if err == nil && st.denial == nil {
 			err = j.describeCopy(st)
 		}
@@ -120,6 +125,9 @@ func (j *judge) query(ctx context.Context) error {
 		if st.denial != nil {
 			denied, e.open = a.Statements[i].Span.Start, false
 			break
+		}
+		if i+1 < len(a.Statements) {
+			predict(&state, catalog, q.s, st.result)
 		}
 	}
 	for i, st := range e.statements {
@@ -132,35 +140,35 @@ func (j *judge) query(ctx context.Context) error {
 	}
 	j.unnamed = nil // Query destroys the unnamed statement and portal
 	delete(j.portals, "")
-	if denied < 0 {
+	sent := text
+	if denied >= 0 {
+		sent = text[:denied] + "\n" + failing
+	}
+	sent, e.edits = edited(sent, a.Statements, e.statements)
+	if denied < 0 && len(e.edits) == 0 {
 		return j.forward(e)
 	}
-	return j.replace(e, func(w *pgwire.Writer) error { return w.Query(text[:denied] + "\n" + failing) })
+	return j.replace(e, func(w *pgwire.Writer) error { return w.Query(sent) })
 }
 
 // judge asks the gate about one statement that is to run now. The error is an
 // *ended; a denial is in the statement.
-func (j *judge) judge(ctx context.Context, text string, s *pgsql.Statement, catalog *pgsql.Catalog) (*statement, error) {
+func (j *judge) judge(ctx context.Context, q *question) (*statement, error) {
+	s := q.s
 	st := &statement{kind: s.Kind, facts: &s.Facts, changes: s.Changes}
-	ticket, err := j.gate.Judge(ctx, j.gateStatement(text, s, catalog))
+	ticket, err := j.decide(ctx, q, j.gate.Judge)
 	if err != nil {
-		return st, j.deny(st, text, err)
+		return st, j.deny(st, q.text, err)
 	}
-	st.ticket = ticket
-	if s.Copy != nil && !s.Copy.From && !s.Copy.Server && (len(ticket.Masks) > 0 || ticket.Restricted) {
-		st.copy = s.Copy
+	st.ticket, st.facts, st.edited, st.result = ticket, ticket.Facts, q.edited, q.result
+	c := s.Copy
+	if q.result != nil && q.result.Statement != nil && s.Kind != pgsql.KindPrepare {
+		c = q.result.Statement.Copy
+	}
+	if c != nil && !c.From && !c.Server && (len(ticket.Masks) > 0 || ticket.Restricted) {
+		st.copy = c
 	}
 	return st, nil
-}
-
-func (j *judge) gateStatement(text string, s *pgsql.Statement, catalog *pgsql.Catalog) gate.Statement {
-	return gate.Statement{SQL: text[s.Span.Start:s.Span.End], Facts: &s.Facts,
-		Universe: func() []query.Table {
-			if catalog == nil {
-				return nil
-			}
-			return j.datasource.Analyzer.Universe(catalog)
-		}}
 }
 
 // deny puts a denial into the statement. Anything but a denial ends the session.
@@ -273,7 +281,7 @@ func (j *judge) functionCall(ctx context.Context) error {
 	}
 	catalog, _ := j.current(ctx) // without one, the statement is refused for restricted people
 	s := callStatement(call.Function)
-	st, err := j.judge(ctx, s.Fingerprint, s, catalog)
+	st, err := j.judge(ctx, &question{text: s.Fingerprint, s: s, catalog: catalog, state: &j.state, sent: &pgsql.Rewritten{}})
 	if err != nil {
 		return err
 	}

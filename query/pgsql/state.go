@@ -41,6 +41,9 @@ type State struct {
 // (RevalidateCachedQuery in its plancache.c).
 type Prepared struct {
 	SQL string // the inner statement's text
+	// Applied is what the session sent in its place, nil for itself. It is the
+	// session's own affair: analysis goes by SQL.
+	Applied *query.Rewritten
 }
 
 // Cursor is an open cursor: what it reads was fixed when it was opened.
@@ -50,6 +53,9 @@ type Cursor struct {
 	SQL   string
 	Facts *query.Facts
 	Hold  bool
+	// Applied is what was opened in its place, nil for itself: its Facts are
+	// those of the cursor. As in Prepared, analysis goes by Facts above.
+	Applied *query.Rewritten
 }
 
 // Key identifies everything in the state that analysis of a text without

@@ -15,14 +15,37 @@ type Statement struct {
 	// Universe lists every relation with all columns, for statements whose
 	// facts are incomplete: they might read any of them. Never nil.
 	Universe func() []query.Table
+	// Rewrite makes the text that sees the relations as they are to be seen.
+	// Its error is a *query.RewriteError. Nil if there is nothing to rewrite.
+	Rewrite func(query.Rewrite) (*query.Rewritten, error)
+	// Applied is what the server already has of the statement, where it was
+	// prepared or opened earlier: then it cannot be rewritten any more. Its
+	// Rewrite is empty if the server has the original. Nil where the text is
+	// yet to be sent.
+	Applied *query.Rewritten
+	// Values are what bound parameters hold, by number from 1, in their wire
+	// formats; those that are left out are not looked at.
+	Values map[int]Value
+}
+
+// Value is a bound parameter's value, nil for NULL.
+type Value struct {
+	Bytes  []byte
+	Format masking.Format
 }
 
 // Ticket lets one statement pass. Its holder calls Done exactly once.
 type Ticket struct {
+	// Facts are those that count for the result: of the rewritten statement
+	// where it is rewritten.
+	Facts *query.Facts
+	// Rewritten is what runs instead of the statement; nil for itself.
+	Rewritten *query.Rewritten
 	// Masks says which result columns (from 0, ascending) are masked, and how.
 	Masks []OutputMask
-	// Touched is set when the statement reads a masked column anywhere: the
-	// server's texts (errors, notices) about it may quote values and are replaced.
+	// Touched is set when the statement reads a masked column or filtered rows
+	// anywhere: the server's texts (errors, notices) about it may quote values
+	// and are replaced.
 	Touched bool
 	// Restricted is set when the person has any mask or row filter in this
 	// statement's reach.

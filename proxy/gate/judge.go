@@ -30,13 +30,14 @@ func (s *Session) Judge(ctx context.Context, stmt Statement) (*Ticket, error) {
 }
 
 // Preview tells whether a statement that is only prepared or described now
-// would be allowed. It records refusals and nothing else; the error is a *Denial.
-func (s *Session) Preview(ctx context.Context, stmt Statement) error {
+// would be allowed, and what of it is to be prepared. It records refusals and
+// nothing else; the error is a *Denial.
+func (s *Session) Preview(ctx context.Context, stmt Statement) (*Ticket, error) {
 	v, denial := s.decide(ctx, stmt)
 	if denial == nil {
-		return nil
+		return &v.ticket, nil
 	}
-	return s.refuseStatement(ctx, s.number.Add(1), stmt, v, denial)
+	return nil, s.refuseStatement(ctx, s.number.Add(1), stmt, v, denial)
 }
 
 // verdict is what was found out about a statement.
@@ -48,24 +49,38 @@ type verdict struct {
 
 // decide applies the rules in their order. The verdict is never nil.
 func (s *Session) decide(ctx context.Context, stmt Statement) (*verdict, *Denial) {
-	v := &verdict{}
+	v := &verdict{ticket: original(stmt)}
 	if d := s.readOnly(stmt.Facts); d != nil {
 		return v, d
 	}
-	in := s.input(policy.PhaseStatement)
-	in.Statement = s.statementInput(stmt)
-	decision, err := s.gate.policy.Decide(ctx, in)
+	decision, err := s.ask(ctx, stmt)
 	if err != nil {
 		return v, failed(err)
 	}
 	v.decision = decision
-	denial := s.enforce(stmt, decision, &v.ticket)
+	denial := s.enforce(ctx, stmt, decision, &v.ticket)
 	if decision.Mode == policy.ModeObserve {
 		v.observed = denial
-		v.ticket = Ticket{} // nothing is masked or limited either
+		v.ticket = original(stmt) // nothing is masked or limited either
 		return v, nil
 	}
 	return v, denial
+}
+
+// original is the ticket of a statement that runs as it is, or as the server
+// already has it.
+func original(stmt Statement) Ticket {
+	t := Ticket{Facts: stmt.Facts}
+	if stmt.Applied != nil && !stmt.Applied.Rewrite.Empty() {
+		t.Facts, t.Rewritten = stmt.Applied.Facts, stmt.Applied
+	}
+	return t
+}
+
+func (s *Session) ask(ctx context.Context, stmt Statement) (*policy.Decision, error) {
+	in := s.input(policy.PhaseStatement)
+	in.Statement = s.statementInput(stmt)
+	return s.gate.policy.Decide(ctx, in)
 }
 
 // readOnly refuses what may write to a read-only source, before policy is asked.
@@ -91,17 +106,8 @@ func (s *Session) readOnly(f *query.Facts) *Denial {
 }
 
 // enforce turns a decision into a ticket or a denial.
-func (s *Session) enforce(stmt Statement, decision *policy.Decision, t *Ticket) *Denial {
-	if d := refusal(decision); d != nil {
-		if own := mistake(stmt.Facts); own != nil {
-			return own
-		}
-		if !stmt.Facts.Complete {
-			return unread(stmt.Facts)
-		}
-		return d
-	}
-	if d := s.missing(decision.Require); d != nil {
+func (s *Session) enforce(ctx context.Context, stmt Statement, decision *policy.Decision, t *Ticket) *Denial {
+	if d := s.permitted(stmt, decision); d != nil {
 		return d
 	}
 	masks := maskIndex(decision.Masks)
@@ -112,20 +118,38 @@ func (s *Session) enforce(stmt Statement, decision *policy.Decision, t *Ticket) 
 		}
 		return s.incomplete(stmt.Facts)
 	}
-	if d := filters(stmt.Facts, decision.RowFilters); d != nil {
+	if d := s.writtenBack(stmt, masks); d != nil {
 		return d
 	}
-	t.Touched = len(masks) > 0
-	if d := s.uses(stmt.Facts, masks); d != nil {
+	masks, d := s.rewrite(ctx, stmt, decision, masks, t)
+	if d != nil {
 		return d
 	}
-	if d := s.outputs(stmt.Facts, masks, t); d != nil {
+	if d := s.uses(t.Facts, masks); d != nil {
 		return d
 	}
+	if d := s.outputs(t.Facts, masks, t); d != nil {
+		return d
+	}
+	t.Touched = t.Touched || touches(t.Facts, masks)
 	if l := decision.Limits; l != nil {
 		t.Rows, t.Timeout = l.Rows, time.Duration(l.Seconds)*time.Second
 	}
 	return nil
+}
+
+// permitted refuses what policy does not allow at all.
+func (s *Session) permitted(stmt Statement, decision *policy.Decision) *Denial {
+	if d := refusal(decision); d != nil {
+		if own := mistake(stmt.Facts); own != nil {
+			return own
+		}
+		if !stmt.Facts.Complete {
+			return unread(stmt.Facts)
+		}
+		return d
+	}
+	return s.missing(decision.Require)
 }
 
 // Examine opens a session that records nothing and connects nobody, for Explain.

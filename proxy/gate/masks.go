@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/weirdb/weir/masking"
@@ -13,11 +14,14 @@ import (
 
 type columnName struct{ schema, table, column string }
 
-func maskIndex(masks []policy.Mask) map[columnName]*policy.Mask {
+// maskSet is the mask of each masked column.
+type maskSet map[columnName]*policy.Mask
+
+func maskIndex(masks []policy.Mask) maskSet {
 	if len(masks) == 0 {
 		return nil
 	}
-	index := make(map[columnName]*policy.Mask, len(masks))
+	index := make(maskSet, len(masks))
 	for i := range masks {
 		m := &masks[i]
 		index[columnName{m.Schema, m.Table, m.Column}] = m
@@ -26,7 +30,7 @@ func maskIndex(masks []policy.Mask) map[columnName]*policy.Mask {
 }
 
 // uses refuses a masked column anywhere but in plain output.
-func (s *Session) uses(f *query.Facts, masks map[columnName]*policy.Mask) *Denial {
+func (s *Session) uses(f *query.Facts, masks maskSet) *Denial {
 	if len(masks) == 0 {
 		return nil
 	}
@@ -35,25 +39,37 @@ func (s *Session) uses(f *query.Facts, masks map[columnName]*policy.Mask) *Denia
 		for j := range t.Columns {
 			c := &t.Columns[j]
 			other := c.Uses &^ query.UseOutput
-			if other == 0 || masks[columnName{t.Schema, t.Name, c.Name}] == nil {
+			m := masks[columnName{t.Schema, t.Name, c.Name}]
+			if other == 0 || m == nil {
 				continue
 			}
-			return s.maskedUse(t, c, other)
+			return s.maskedUse(f, t, c, other, m)
 		}
 	}
 	return nil
 }
 
-func (s *Session) maskedUse(t *query.Table, c *query.ColumnUse, other query.Use) *Denial {
+func (s *Session) maskedUse(f *query.Facts, t *query.Table, c *query.ColumnUse, other query.Use, m *policy.Mask) *Denial {
 	first := query.Use(1) << bits.TrailingZeros16(uint16(other))
 	pos := -1
 	if at := bits.OnesCount16(uint16(c.Uses & (first - 1))); at < len(c.At) {
 		pos = c.At[at]
 	}
-	return &Denial{SQLState: insufficientPrivilege, Rule: "masked_column", Pos: pos,
+	if other == query.UseWrite && assigns(f, t, c) {
+		return s.maskedWrite(t, c, m, pos)
+	}
+	var shows []string
+	for u := first; u <= other; u <<= 1 {
+		if other&u != 0 {
+			shows = append(shows, place(u))
+		}
+	}
+	d := &Denial{SQLState: insufficientPrivilege, Rule: "masked_column", Pos: pos,
 		Message: fmt.Sprintf("%s is masked for %s; it may be selected but not used %s", c.Name, s.user.Name, place(first)),
-		Detail:  fmt.Sprintf("Column %s.%s.%s would show through: %s.", t.Schema, t.Name, c.Name, strings.Join(other.Names(), ", ")),
-		Hint:    "Select the column by its name alone, or leave it out of the statement."}
+		Detail: fmt.Sprintf("Rule masked_column: the value of %s.%s.%s, which is masked with %s, would show through its use %s.",
+			t.Schema, t.Name, c.Name, m.Function, strings.Join(shows, ", "))}
+	d.Hint = instead(c.Name, first, m)
+	return d
 }
 
 // place says where a use stands in a statement, for a sentence.
@@ -78,13 +94,49 @@ func place(u query.Use) string {
 	case query.UseWrite:
 		return "as the source of a write"
 	case query.UseCall:
-		return "as an argument of a function that is not known to be safe"
+		return "in a call of a function that is not known to be safe"
 	}
 	return "like this"
 }
 
+// instead is what would work where a masked column is used in some way.
+func instead(column string, use query.Use, m *policy.Mask) string {
+	masked := fmt.Sprintf(" The administrator can let %s be used with masked values (elsewhere: masked).", column)
+	if m.Elsewhere == policy.ElsewhereMasked {
+		masked = ""
+	}
+	switch use {
+	case query.UseDerived, query.UseCall:
+		return fmt.Sprintf("Select %s by its name alone: it is shown masked. Expressions work over other columns.", column) + masked
+	case query.UseFilter:
+		return fmt.Sprintf("Select %s by its name alone and look for rows by other columns.", column) + masked
+	case query.UseJoin:
+		return "Join by other columns, such as a key." + masked
+	case query.UseGroup, query.UseDistinct, query.UseOrder, query.UseWindow, query.UseAggregate:
+		return fmt.Sprintf("Select %s by its name alone and use other columns here.", column) + masked
+	case query.UseWrite:
+		return fmt.Sprintf("Leave %s out of what is stored.", column)
+	}
+	return fmt.Sprintf("Select %s by its name alone, or leave it out of the statement.", column) + masked
+}
+
+// assigns says that a statement stores something in a column.
+func assigns(f *query.Facts, t *query.Table, c *query.ColumnUse) bool {
+	return slices.ContainsFunc(f.Assignments, func(a query.Assignment) bool {
+		return a.Column == c.Name && a.Table == t.Name && a.Schema == t.Schema
+	})
+}
+
+func (s *Session) maskedWrite(t *query.Table, c *query.ColumnUse, m *policy.Mask, pos int) *Denial {
+	return &Denial{SQLState: insufficientPrivilege, Rule: "masked_column", Pos: pos,
+		Message: fmt.Sprintf("%s is masked for %s; it may be selected but not written", c.Name, s.user.Name),
+		Detail: fmt.Sprintf("Rule masked_column: whether a value can be stored in %s.%s.%s, which is masked with %s, may depend on the values that are there.",
+			t.Schema, t.Name, c.Name, m.Function),
+		Hint: fmt.Sprintf("Leave %s out of the statement, or ask somebody who sees it unmasked to make the change.", c.Name)}
+}
+
 // outputs plans the masks of the result columns.
-func (s *Session) outputs(f *query.Facts, masks map[columnName]*policy.Mask, t *Ticket) *Denial {
+func (s *Session) outputs(f *query.Facts, masks maskSet, t *Ticket) *Denial {
 	if len(masks) == 0 {
 		return nil
 	}
@@ -111,7 +163,7 @@ func (s *Session) outputs(f *query.Facts, masks map[columnName]*policy.Mask, t *
 }
 
 // maskOf finds the one mask of a result column, nil if none of its origins is masked.
-func (s *Session) maskOf(o *query.Output, masks map[columnName]*policy.Mask) (*policy.Mask, query.ColumnRef, *Denial) {
+func (s *Session) maskOf(o *query.Output, masks maskSet) (*policy.Mask, query.ColumnRef, *Denial) {
 	var found *policy.Mask
 	var column query.ColumnRef
 	for _, ref := range o.Origins {
@@ -122,12 +174,16 @@ func (s *Session) maskOf(o *query.Output, masks map[columnName]*policy.Mask) (*p
 		if !o.Direct {
 			return nil, ref, &Denial{SQLState: insufficientPrivilege, Rule: "masked_column", Pos: -1,
 				Message: fmt.Sprintf("%s is masked for %s; it may be selected but not used in an expression", ref.Column, s.user.Name),
-				Hint:    "Select the column by its name alone, or leave it out of the statement."}
+				Detail: fmt.Sprintf("Rule masked_column: the value of %s.%s.%s, which is masked with %s, would show through result column %s.",
+					ref.Schema, ref.Table, ref.Column, m.Function, o.Name),
+				Hint: instead(ref.Column, query.UseDerived, m)}
 		}
 		if found != nil && !sameMask(found, m) {
 			return nil, ref, &Denial{SQLState: insufficientPrivilege, Rule: "masked_column", Pos: -1,
 				Message: fmt.Sprintf("%s and %s share a result column but have different masks", column.Column, ref.Column),
-				Hint:    "Select them in statements of their own."}
+				Detail: fmt.Sprintf("Rule masked_column: %s.%s.%s is masked with %s, %s.%s.%s with %s.", column.Schema, column.Table, column.Column,
+					found.Function, ref.Schema, ref.Table, ref.Column, m.Function),
+				Hint: "Select them in statements of their own."}
 		}
 		found, column = m, ref
 	}
@@ -136,19 +192,4 @@ func (s *Session) maskOf(o *query.Output, masks map[columnName]*policy.Mask) (*p
 
 func sameMask(a, b *policy.Mask) bool {
 	return a.Function == b.Function && (len(a.Args) == 0 && len(b.Args) == 0 || reflect.DeepEqual(a.Args, b.Args))
-}
-
-// filters refuses a statement on a table whose rows are filtered: weir cannot
-// narrow it.
-func filters(f *query.Facts, rows []policy.RowFilter) *Denial {
-	for _, r := range rows {
-		for i := range f.Tables {
-			if t := &f.Tables[i]; t.Schema == r.Schema && t.Name == r.Table {
-				return &Denial{SQLState: insufficientPrivilege, Rule: "row_filter", Pos: -1,
-					Message: fmt.Sprintf("rows of %s.%s are filtered for this person, and this statement cannot be narrowed to them", t.Schema, t.Name),
-					Hint:    "Ask the administrator for a view that holds the permitted rows."}
-			}
-		}
-	}
-	return nil
 }

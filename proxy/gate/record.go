@@ -73,6 +73,14 @@ func (s *Session) statementEvent(kind audit.Kind, number uint64, stmt Statement,
 	f := stmt.Facts
 	e := s.event(kind)
 	e.Statement, e.Text, e.Level = number, stmt.SQL, audit.LevelFull
+	if r := v.ticket.Rewritten; r != nil {
+		e.RewrittenText = r.SQL
+		for _, n := range r.Rewrite.Relations {
+			for _, c := range n.Constants {
+				e.Masks = append(e.Masks, audit.Mask{Column: n.Schema + "." + n.Table + "." + c.Column, Function: constantMask})
+			}
+		}
+	}
 	e.Class, e.Verbs, e.Fingerprint = string(f.Class), f.Verbs, f.Fingerprint
 	for i := range f.Tables {
 		t := &f.Tables[i]
@@ -100,6 +108,10 @@ func (s *Session) statementEvent(kind audit.Kind, number uint64, stmt Statement,
 	}
 	return e
 }
+
+// constantMask is how the journal names a mask where the whole statement saw a
+// constant in the column's place.
+const constantMask = "constant"
 
 // level is the journal's level for a policy's. What is not known records most.
 func level(policyLevel string) audit.Level {

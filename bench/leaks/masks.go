@@ -119,7 +119,10 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = id AND indisprimary AND attnum = ANY (indkey))
   LOOP
     IF r.attgenerated <> '' THEN EXECUTE format('ALTER TABLE %I.%I ALTER %I DROP EXPRESSION', s, t, r.attname); END IF;
-    EXECUTE format('ALTER TABLE %I.%I ALTER %I DROP NOT NULL', s, t, r.attname);
+    BEGIN
+      EXECUTE format('ALTER TABLE %I.%I ALTER %I DROP NOT NULL', s, t, r.attname);
+    EXCEPTION WHEN invalid_table_definition THEN NULL; -- inherited; dropped with the parent's
+    END;
   END LOOP;
   FOR r IN SELECT indexrelid::regclass AS i FROM pg_index WHERE indrelid = id AND NOT indisprimary AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = indexrelid)
   LOOP EXECUTE format('DROP INDEX IF EXISTS %s CASCADE', r.i); END LOOP;

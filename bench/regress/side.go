@@ -4,19 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
 	"github.com/weirdb/weir/deploy/pgserver"
+	"github.com/weirdb/weir/deploy/weirserver"
 )
 
 // stand is what a suite needs of the server and of weir.
@@ -44,8 +41,7 @@ type side struct {
 	port     int    // to connect to
 	ca       string
 
-	weir   *exec.Cmd
-	exited chan struct{}
+	weir *weirserver.Server
 }
 
 const host = "localhost"
@@ -131,21 +127,12 @@ func (s *side) psql(ctx context.Context, database, script string) error {
 	return nil
 }
 
-const configuration = `profile: development
-state: %[1]s/state
-listeners:
-  - address: 127.0.0.1:%[2]d
-    tls: {%[3]s, plaintext: %[4]t}
-datasources:
-  - name: %[5]s
+const datasource = `  - name: %[1]s
     project: regress
-    address: localhost:%[6]d
-    user: %[7]s
+    address: localhost:%[2]d
+    user: %[3]s
     password: ${env:WEIR_REGRESS_PASSWORD}
-    tls: {mode: %[8]s}
-admin: {address: "127.0.0.1:%[9]d"}
-limits: {drain: 5s}
-policy: {folder: %[1]s/policy}
+    tls: {mode: %[4]s}
 `
 
 const policy = `version: 1
@@ -160,119 +147,38 @@ grants:
 `
 
 func (s *side) startWeir(ctx context.Context, o options, st stand) error {
-	ports, err := freePorts(2)
-	if err != nil {
-		return err
-	}
-	listener := "self_signed: true"
+	listener := fmt.Sprintf("self_signed: true, plaintext: %t", st.plaintext)
 	mode := "verify-full, ca: " + s.server.CAFile
 	if st.certificate != "" {
-		listener = fmt.Sprintf("certificate: %s, key: \"${file:%s}\", client_ca: %s", st.certificate, st.key, st.clientCA)
+		listener = fmt.Sprintf("certificate: %s, key: \"${file:%s}\", client_ca: %s, plaintext: %t", st.certificate, st.key, st.clientCA, st.plaintext)
 		mode = "require"
 	}
-	config := filepath.Join(s.folder, "weir.yaml")
-	text := fmt.Sprintf(configuration, s.folder, ports[0], listener, st.plaintext, st.database, s.server.Port, st.user, mode, ports[1])
-	if err := errors.Join(os.RemoveAll(filepath.Join(s.folder, "state")), os.MkdirAll(filepath.Join(s.folder, "policy"), 0o755),
-		os.WriteFile(filepath.Join(s.folder, "policy", "policy.yaml"), fmt.Appendf(nil, policy, st.database), 0o644),
-		os.WriteFile(config, []byte(text), 0o600)); err != nil {
-		return err
+	people := []weirserver.Person{{Name: st.user, Group: "administrators", Password: s.password}}
+	for name, password := range st.others {
+		people = append(people, weirserver.Person{Name: name, Group: "administrators", Password: password})
 	}
-	if err := s.addPeople(ctx, o, st, config); err != nil {
-		return err
-	}
-	log, err := os.Create(filepath.Join(s.folder, "weir.log"))
+	var err error
+	s.weir, err = weirserver.Start(ctx, weirserver.Options{
+		Binary: o.weir, Folder: s.folder, Listener: listener,
+		Datasources: fmt.Sprintf(datasource, st.database, s.server.Port, st.user, mode), More: "limits: {drain: 5s}\n",
+		Policy: map[string]string{"policy.yaml": fmt.Sprintf(policy, st.database)},
+		Groups: []string{"administrators"}, People: people,
+		Env: []string{"WEIR_REGRESS_PASSWORD=" + s.password},
+	})
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	s.weir = exec.Command(o.weir, "serve", "--config", config)
-	s.weir.Env = append(os.Environ(), "WEIR_REGRESS_PASSWORD="+s.password)
-	s.weir.Stdout, s.weir.Stderr = log, log
-	s.weir.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.weir.Start(); err != nil {
-		s.weir = nil
-		return err
-	}
-	s.exited = make(chan struct{})
-	go func() { // ends with the process; stop waits for it
-		defer close(s.exited)
-		_ = s.weir.Wait()
-	}()
-	s.port, s.ca = ports[0], filepath.Join(s.folder, "state", "server.crt")
-	return s.waitReady(ctx, ports[1], log.Name())
-}
-
-func (s *side) addPeople(ctx context.Context, o options, st stand, config string) error {
-	commands := [][]string{{"", "group", "add", "administrators"},
-		{s.password, "user", "add", st.user, "--group", "administrators", "--password-stdin"}}
-	for name, password := range st.others {
-		how := "--password-stdin"
-		if password == "" {
-			how = "--no-password"
-		}
-		commands = append(commands, []string{password, "user", "add", name, "--group", "administrators", how})
-	}
-	for _, c := range commands {
-		cmd := exec.CommandContext(ctx, o.weir, append(c[1:], "--config", config)...)
-		cmd.Env = append(os.Environ(), "WEIR_REGRESS_PASSWORD="+s.password)
-		cmd.Stdin = strings.NewReader(c[0] + "\n")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("weir %s: %w: %s", strings.Join(c[1:], " "), err, out)
-		}
-	}
+	s.port, s.ca = s.weir.Port, s.weir.CAFile
 	return nil
-}
-
-func (s *side) waitReady(ctx context.Context, port int, log string) error {
-	client := http.Client{Timeout: 5 * time.Second}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
-		r, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", port))
-		if err == nil {
-			_ = r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-s.exited:
-			text, _ := os.ReadFile(log)
-			return fmt.Errorf("weir ended: %s", text)
-		case <-ctx.Done():
-			return fmt.Errorf("weir is not ready after 30 s; its log is %s", log)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 // stop ends weir and the server and removes what they needed.
 func (s *side) stop() {
 	if s.weir != nil {
-		_ = s.weir.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-s.exited:
-		case <-time.After(15 * time.Second):
-			_ = s.weir.Process.Kill()
-			<-s.exited
-		}
+		s.weir.Stop()
 		s.weir = nil
 	}
 	if s.server != nil {
 		s.server.Stop()
 	}
-	_ = os.RemoveAll(filepath.Join(s.folder, "state"))
 }

@@ -125,7 +125,7 @@ func (s *Session) enforce(ctx context.Context, stmt Statement, decision *policy.
 	if d != nil {
 		return d
 	}
-	if d := s.uses(t.Facts, masks); d != nil {
+	if d := s.uses(t.Facts, masks, nil); d != nil {
 		return d
 	}
 	if d := s.outputs(t.Facts, masks, t); d != nil {

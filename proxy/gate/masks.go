@@ -29,8 +29,9 @@ func maskIndex(masks []policy.Mask) maskSet {
 	return index
 }
 
-// uses refuses a masked column anywhere but in plain output.
-func (s *Session) uses(f *query.Facts, masks maskSet) *Denial {
+// uses refuses a masked column anywhere but in plain output, but for those in
+// whose place there is a constant.
+func (s *Session) uses(f *query.Facts, masks maskSet, constants map[columnName]bool) *Denial {
 	if len(masks) == 0 {
 		return nil
 	}
@@ -39,8 +40,9 @@ func (s *Session) uses(f *query.Facts, masks maskSet) *Denial {
 		for j := range t.Columns {
 			c := &t.Columns[j]
 			other := c.Uses &^ query.UseOutput
-			m := masks[columnName{t.Schema, t.Name, c.Name}]
-			if other == 0 || m == nil {
+			name := columnName{t.Schema, t.Name, c.Name}
+			m := masks[name]
+			if other == 0 || m == nil || constants[name] {
 				continue
 			}
 			return s.maskedUse(f, t, c, other, m)
@@ -51,6 +53,9 @@ func (s *Session) uses(f *query.Facts, masks maskSet) *Denial {
 
 func (s *Session) maskedUse(f *query.Facts, t *query.Table, c *query.ColumnUse, other query.Use, m *policy.Mask) *Denial {
 	first := query.Use(1) << bits.TrailingZeros16(uint16(other))
+	if m.Elsewhere == policy.ElsewhereMasked && other&query.UseWrite != 0 {
+		first = query.UseWrite // the others would work
+	}
 	pos := -1
 	if at := bits.OnesCount16(uint16(c.Uses & (first - 1))); at < len(c.At) {
 		pos = c.At[at]
@@ -59,7 +64,7 @@ func (s *Session) maskedUse(f *query.Facts, t *query.Table, c *query.ColumnUse, 
 		return s.maskedWrite(t, c, m, pos)
 	}
 	var shows []string
-	for u := first; u <= other; u <<= 1 {
+	for u := query.UseOutput; u != 0 && u <= other; u <<= 1 {
 		if other&u != 0 {
 			shows = append(shows, place(u))
 		}

@@ -24,7 +24,11 @@ const featureNotSupported = "0A000"
 // rewrite puts into the ticket what is to run, and returns the masks to hold
 // it to.
 func (s *Session) rewrite(ctx context.Context, stmt Statement, decision *policy.Decision, masks maskSet, t *Ticket) (maskSet, *Denial) {
-	wanted, d := s.wanted(stmt.Facts, decision, masks)
+	constants := s.hidden(stmt.Facts, masks)
+	if d := s.uses(stmt.Facts, masks, constants); d != nil {
+		return masks, d
+	}
+	wanted, d := s.wanted(stmt.Facts, decision, masks, constants)
 	if d != nil {
 		return masks, d
 	}
@@ -55,8 +59,7 @@ func (s *Session) rewrite(ctx context.Context, stmt Statement, decision *policy.
 }
 
 // wanted is how the statement must see its relations.
-func (s *Session) wanted(f *query.Facts, decision *policy.Decision, masks maskSet) (query.Rewrite, *Denial) {
-	constants := s.hidden(f, masks)
+func (s *Session) wanted(f *query.Facts, decision *policy.Decision, masks maskSet, constants map[columnName]bool) (query.Rewrite, *Denial) {
 	var rw query.Rewrite
 	for i := range f.Tables {
 		t := &f.Tables[i]
@@ -248,7 +251,7 @@ func (s *Session) unwritable(f *query.Facts, masks maskSet, wanted query.Rewrite
 	}
 	if len(filtered) == 0 {
 		d.Rule = "masked_column"
-		if use := s.uses(f, masks); use != nil {
+		if use := s.uses(f, masks, nil); use != nil {
 			d.Message = use.Message + ": " + d.Message
 			if d.Pos < 0 {
 				d.Pos = use.Pos

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/weirdb/weir/deploy/pgserver"
 	"github.com/weirdb/weir/policy"
 	"github.com/weirdb/weir/proxy/gate"
@@ -154,7 +155,9 @@ func TestLiveNarrowed(t *testing.T) {
 			for _, test := range []struct {
 				name string
 				run  func(*testing.T, *narrowed)
-			}{{"reads", narrowedReading}, {"copy", narrowedCopy}, {"writes", narrowedWrites}} {
+			}{{"reads", narrowedReading}, {"copy", narrowedCopy}, {"prepared", narrowedPrepared}, {"prepared in SQL", narrowedSQLPrepared},
+				{"cursors", narrowedCursors}, {"errors", narrowedErrors}, {"explain", narrowedExplain}, {"audit", narrowedAudit},
+				{"written back", narrowedWriteBack}, {"writes", narrowedWrites}} {
 				t.Run(test.name, func(t *testing.T) {
 					n.policy.set(func(p *narrowing) { p.filters, p.elsewhere, p.constant = true, policy.ElsewhereMasked, "" })
 					on := *n.weir
@@ -339,5 +342,291 @@ func narrowedWrites(t *testing.T, n *narrowed) {
 	}
 	if got := cell(t, root, "SELECT region, count(*) FROM hr.person GROUP BY region ORDER BY region"); got != "ASIA|15 US|15" {
 		t.Errorf("left are %s", got)
+	}
+}
+
+// fails wants an error of a SQLSTATE with a part of its message.
+func fails(t *testing.T, err error, code, message string) *pgconn.PgError {
+	t.Helper()
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) || pe.Code != code || !strings.Contains(pe.Message, message) {
+		t.Fatalf("got %v, want %s %q", err, code, message)
+	}
+	return pe
+}
+
+// What is prepared runs as long as it is what would be prepared now.
+func narrowedPrepared(t *testing.T, n *narrowed) {
+	c := n.connect("").PgConn()
+	ctx := within(t)
+	const sql = "SELECT count(*) FROM hr.person WHERE ssn = $1"
+	run := func(name string) (string, error) {
+		r := c.ExecPrepared(ctx, name, [][]byte{[]byte("[redacted]")}, nil, nil).Read()
+		if r.Err != nil {
+			return "", r.Err
+		}
+		return string(r.Rows[0][0]), nil
+	}
+	prepare := func(name string) {
+		t.Helper()
+		d, err := c.Prepare(ctx, name, sql, nil)
+		if err != nil || len(d.ParamOIDs) != 1 || d.ParamOIDs[0] != 25 || len(d.Fields) != 1 {
+			t.Fatalf("%+v, %v", d, err)
+		}
+	}
+	prepare("s")
+	for range 2 {
+		if got, err := run("s"); got != "30" || err != nil {
+			t.Fatalf("%s, %v", got, err)
+		}
+	}
+	n.policy.set(func(p *narrowing) { p.constant = "gone" })
+	_, err := run("s")
+	fails(t, err, "0A000", "has changed since the statement was prepared")
+	prepare("again")
+	if got, err := run("again"); got != "0" || err != nil {
+		t.Fatalf("%s, %v", got, err)
+	}
+	n.policy.set(func(p *narrowing) { p.filters = false })
+	_, err = run("again")
+	fails(t, err, "0A000", "has changed")
+	n.policy.set(func(p *narrowing) { p.elsewhere = policy.ElsewhereRefuse })
+	_, err = run("again")
+	fails(t, err, "42501", "ssn is masked for ana")
+	n.policy.set(func(p *narrowing) { p.filters, p.elsewhere, p.constant = true, policy.ElsewhereMasked, "" })
+	if got, err := run("s"); got != "30" || err != nil {
+		t.Fatalf("under the old rules again: %s, %v", got, err)
+	}
+	if _, err := c.Exec(ctx, "SET search_path = hr").ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run("s"); got != "30" || err != nil {
+		t.Fatalf("under another search_path: %s, %v", got, err)
+	}
+	// What was prepared as it is must not run once it may not.
+	n.policy.set(func(p *narrowing) { p.filters = false })
+	if _, err := c.Prepare(ctx, "plain", "SELECT count(*) FROM hr.person WHERE $1 <> ''", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run("plain"); got != "60" || err != nil {
+		t.Fatalf("%s, %v", got, err)
+	}
+	n.policy.set(func(p *narrowing) { p.filters = true })
+	_, err = run("plain")
+	fails(t, err, "0A000", "has changed")
+}
+
+func narrowedSQLPrepared(t *testing.T, n *narrowed) {
+	c := n.connect("")
+	ok := func(sql, want string) {
+		t.Helper()
+		if got := cell(t, c, sql); got != want {
+			t.Fatalf("%s: got %s, want %s", sql, got, want)
+		}
+	}
+	ok("PREPARE p (text) AS SELECT count(*) FROM hr.person WHERE ssn = $1", "")
+	ok("EXECUTE p('[redacted]')", "30")
+	n.policy.set(func(p *narrowing) { p.filters = false })
+	ok("EXECUTE p('[redacted]')", "0A000")
+	ok("DEALLOCATE p; PREPARE p (text) AS SELECT count(*) FROM hr.person WHERE ssn = $1", "")
+	ok("EXECUTE p('[redacted]')", "60")
+	ok("PREPARE q AS SELECT upper(email) FROM hr.person", "42501")
+	ok("EXECUTE q", "26000")
+	// The extended protocol prepares and executes such statements too.
+	ctx := within(t)
+	for _, sql := range []string{"PREPARE x AS SELECT max(ssn) FROM hr.person", "EXECUTE x"} {
+		r := c.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Read()
+		if r.Err != nil || sql == "EXECUTE x" && string(r.Rows[0][0]) != "[redacted]" {
+			t.Fatalf("%s: %v", sql, r.Err)
+		}
+	}
+	ok("EXECUTE x", "[redacted]")
+	ok("EXPLAIN EXECUTE x", "42501")
+	// A portal of EXECUTE runs what has the name when it runs.
+	ok("DEALLOCATE x; BEGIN; PREPARE x AS SELECT name FROM hr.dept WHERE id = 1", "")
+	p := c.PgConn().Frontend()
+	p.SendParse(&pgproto3.Parse{Query: "EXECUTE x"})
+	p.SendBind(&pgproto3.Bind{DestinationPortal: "late"})
+	p.SendSync(&pgproto3.Sync{})
+	answers(t, c, p)
+	ok("DEALLOCATE x; PREPARE x AS SELECT ssn FROM hr.person WHERE id = 2", "")
+	p.SendExecute(&pgproto3.Execute{Portal: "late"})
+	p.SendSync(&pgproto3.Sync{})
+	for _, m := range answers(t, c, p) {
+		if strings.Contains(m, "123-45") {
+			t.Fatalf("a protected value came: %s", m)
+		}
+	}
+	ok("ROLLBACK", "")
+}
+
+// answers sends and reads what comes back until ReadyForQuery.
+func answers(t *testing.T, c *pgx.Conn, p *pgproto3.Frontend) []string {
+	t.Helper()
+	if err := c.PgConn().Conn().SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for {
+		m, err := p.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fmt.Sprintf("%T %s", m, fmt.Sprint(m)))
+		if row, ok := m.(*pgproto3.DataRow); ok {
+			all = append(all, string(bytes.Join(row.Values, []byte("|"))))
+		}
+		if _, ok := m.(*pgproto3.ReadyForQuery); ok {
+			return all
+		}
+	}
+}
+
+func narrowedCursors(t *testing.T, n *narrowed) {
+	c := n.connect("")
+	ok := func(sql, want string) {
+		t.Helper()
+		if got := cell(t, c, sql); got != want {
+			t.Fatalf("%s: got %s, want %s", sql, got, want)
+		}
+	}
+	ok("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT id, ssn, email FROM hr.person WHERE ssn <> '' ORDER BY id; COMMIT", "")
+	ok("FETCH 1 FROM c", "2|[redacted]|p***@example.com")
+	r := n.rows(t, c, "FETCH 1 FROM c")
+	if r != "4|[redacted]|p***@example.com" {
+		t.Fatalf("extended: %s", r)
+	}
+	n.policy.set(func(p *narrowing) { p.filters = false })
+	ok("FETCH 1 FROM c", "0A000")
+	ok("MOVE 1 IN c", "0A000")
+	n.policy.set(func(p *narrowing) { p.filters = true })
+	ok("FETCH 1 FROM c", "6|[redacted]|p***@example.com")
+	ok("CLOSE c", "")
+	// A portal of the protocol is fetched in pieces.
+	p := c.PgConn().Frontend()
+	p.SendParse(&pgproto3.Parse{Query: "SELECT id FROM hr.person WHERE ssn <> '' ORDER BY id"})
+	p.SendBind(&pgproto3.Bind{})
+	for range 3 {
+		p.SendExecute(&pgproto3.Execute{MaxRows: 1})
+	}
+	p.SendSync(&pgproto3.Sync{})
+	if got := strings.Join(answers(t, c, p), " "); !strings.Contains(got, "[2") && !strings.Contains(got, " 2 ") || strings.Count(got, "PortalSuspended") != 3 {
+		t.Fatalf("got %s", got)
+	}
+}
+
+// rows are the cells of an extended query.
+func (n *narrowed) rows(t *testing.T, c *pgx.Conn, sql string) string {
+	t.Helper()
+	r := c.PgConn().ExecParams(within(t), sql, nil, nil, nil, nil).Read()
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	var out []string
+	for _, row := range r.Rows {
+		out = append(out, string(bytes.Join(row, []byte("|"))))
+	}
+	return strings.Join(out, " ")
+}
+
+func narrowedErrors(t *testing.T, n *narrowed) {
+	c := n.connect("")
+	exec := func(sql string, mode pgx.QueryExecMode) error {
+		_, err := c.Exec(within(t), sql, mode)
+		return err
+	}
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec} {
+		// Rows are hidden: an error might quote them.
+		pe := fails(t, exec("SELECT name::int FROM hr.person", mode), "22P02", "withheld")
+		if pe.Position != 0 || strings.Contains(fmt.Sprintf("%+v", pe), "name ") {
+			t.Errorf("%+v", pe)
+		}
+		n.policy.set(func(p *narrowing) { p.filters = false })
+		// Only constants are there: the server's own words help.
+		pe = fails(t, exec("SELECT ssn::int FROM hr.person", mode), "22P02", `invalid input syntax for type integer: "[redacted]"`)
+		if pe.Position != 0 {
+			t.Errorf("a position in a text that the client did not send: %+v", pe)
+		}
+		fails(t, exec("SELECT ssn || nosuch FROM hr.person", mode), "42703", "nosuch")
+		n.policy.set(func(p *narrowing) { p.filters = true })
+	}
+	sql := "SELECT count(*) FROM hr.person WHERE ssn = 'ü'; SELECT 1 + 'x'; SELECT count(ssn) FROM hr.person"
+	pe := fails(t, exec(sql, pgx.QueryExecModeSimpleProtocol), "22P02", "invalid input syntax")
+	if want := strings.Index(sql, "'x'") - 1 + 1; int(pe.Position) != want { // ü is two bytes
+		t.Errorf("the position is %d, want %d", pe.Position, want)
+	}
+	sql = "SELECT count(*) FROM hr.person; SELECT upper(email) FROM hr.person"
+	pe = fails(t, exec(sql, pgx.QueryExecModeSimpleProtocol), "42501", "email is masked")
+	if want := strings.Index(sql, "email") + 1; int(pe.Position) != want {
+		t.Errorf("the position is %d, want %d", pe.Position, want)
+	}
+	sql = "PREPARE z AS SELECT upper(email) FROM hr.person"
+	pe = fails(t, exec(sql, pgx.QueryExecModeSimpleProtocol), "42501", "email is masked")
+	if want := strings.Index(sql, "email") + 1; int(pe.Position) != want {
+		t.Errorf("the position in PREPARE is %d, want %d", pe.Position, want)
+	}
+}
+
+func narrowedExplain(t *testing.T, n *narrowed) {
+	c := n.connect("")
+	for _, sql := range []string{"EXPLAIN SELECT count(*) FROM hr.person", "EXPLAIN ANALYZE SELECT count(*) FROM hr.person"} {
+		_, err := c.Exec(within(t), sql)
+		fails(t, err, "42501", "tells of rows that are hidden")
+	}
+	n.policy.set(func(p *narrowing) { p.filters = false })
+	for _, sql := range []string{"EXPLAIN (COSTS OFF) ", "EXPLAIN (ANALYZE, COSTS OFF) "} {
+		if got := shown(t, c, sql+"SELECT count(*) FROM hr.person WHERE ssn = '[redacted]' AND id = 5", false); !strings.Contains(got, "Index") {
+			t.Errorf("the plan is %s", got)
+		}
+	}
+}
+
+func narrowedAudit(t *testing.T, n *narrowed) {
+	c := n.connect("")
+	const sql = "SELECT id FROM hr.person WHERE ssn = 'audited'"
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec} {
+		if _, err := c.Exec(within(t), sql, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.journal.mu.Lock()
+	defer n.journal.mu.Unlock()
+	count := 0
+	for _, e := range n.journal.events {
+		if e.Text != sql {
+			continue
+		}
+		count++
+		if !strings.Contains(e.RewrittenText, "'[redacted]'") || !strings.Contains(e.RewrittenText, "'EU'") {
+			t.Errorf("rewritten to %q", e.RewrittenText)
+		}
+	}
+	if count != 2 {
+		t.Errorf("%d events", count)
+	}
+}
+
+func narrowedWriteBack(t *testing.T, n *narrowed) {
+	c := n.connect("")
+	n.policy.set(func(p *narrowing) { p.filters = false })
+	ctx := within(t)
+	_, err := c.Exec(ctx, "UPDATE hr.person SET ssn = '[redacted]' WHERE id = 1")
+	pe := fails(t, err, "42501", "the value for ssn looks like a masked one")
+	if pe.Position != 28 {
+		t.Errorf("the position is %d", pe.Position)
+	}
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
+		_, err = c.Exec(ctx, "UPDATE hr.person SET email = $1 WHERE id = 1", mode, "p***@example.com")
+		fails(t, err, "42501", "")
+	}
+	_, err = c.Exec(ctx, "PREPARE w AS UPDATE hr.person SET city = $1 WHERE id = 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = c.Exec(ctx, "EXECUTE w ('p***@example.com')", pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Errorf("an unmasked column: %v", err)
 	}
 }

@@ -37,8 +37,6 @@ type Statement struct {
 	// set_config calls with constant arguments.
 	Settings []Setting
 	Copy     *Copy
-	// Analyze is set for an EXPLAIN that runs what it explains.
-	Analyze bool
 	// Changes says what of State the statement changes.
 	Changes Change
 

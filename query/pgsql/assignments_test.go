@@ -45,13 +45,3 @@ func TestAssignments(t *testing.T) {
 		}
 	}
 }
-
-func TestExplainAnalyzeIsTold(t *testing.T) {
-	cat, an := fixtureCatalog(t), NewAnalyzer(Options{})
-	for sql, want := range map[string]bool{"EXPLAIN SELECT 1": false, "EXPLAIN ANALYZE SELECT 1": true, "EXPLAIN (ANALYZE false) SELECT 1": false,
-		"EXPLAIN (COSTS, ANALYZE) SELECT 1": true, "SELECT 1": false} {
-		if got := an.Analyze(sql, cat, fixtureState()).Statements[0].Analyze; got != want {
-			t.Errorf("%s: %v", sql, got)
-		}
-	}
-}

@@ -306,7 +306,6 @@ func (r *run) explain(x *pg.ExplainStmt) {
 	r.acc = sub.acc
 	r.stmt.Facts.Verbs = append([]string{"EXPLAIN"}, inner.Verbs...)
 	r.stmt.Facts.Class = query.ClassExplain
-	r.stmt.Analyze = analyze
 	if analyze {
 		r.stmt.Changes, r.stmt.Settings = inner.Changes, inner.Settings
 		if inner.Class != query.ClassRead {

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"slices"
 
+	pg "github.com/pganalyze/pg_query_go/v6"
+
 	"github.com/weirdb/weir/query"
 )
 
@@ -21,6 +23,12 @@ type accumulator struct {
 	// one that is not written out.
 	assignments []query.Assignment
 	computed    map[string]bool
+	// scattered are the keys of the partitioned tables that were read; byOrder
+	// is set where something depends on the order of rows, anyOrder where the
+	// statement as a whole was found not to.
+	scattered         []dep
+	byOrder, anyOrder bool
+	aggregates        map[*pg.SelectStmt]bool // queries that aggregate
 	// sink collects the gaps of one view column instead of gaps.
 	sink *[]pendingGap
 }
@@ -221,6 +229,9 @@ func (r *run) offset(pos int32) int {
 
 // facts turns what was collected into the public form.
 func (r *run) facts(f *query.Facts) {
+	if !r.acc.anyOrder {
+		r.showsOrder()
+	}
 	r.spread()
 	f.Tables = make([]query.Table, 0, len(r.acc.order))
 	for _, t := range r.acc.order {

@@ -61,6 +61,10 @@ func (r *run) call(f *pg.FuncCall, sc *scope) value {
 		extra = derive(extra, r.window(f.Over, sc))
 	case aggregate:
 		use = query.UseAggregate
+		sc.aggregates = true
+	}
+	if use != 0 {
+		r.aggregated(f, chosen)
 	}
 	if use != 0 {
 		for i := range site.args {

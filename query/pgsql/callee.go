@@ -27,6 +27,9 @@ func (r *run) callOne(site callSite, f *Function) value {
 	if safety.Safe() {
 		fact.Safe = true
 		r.function(fact)
+		if f.ReturnsSet {
+			r.use(args, query.UseDerived) // the number of rows, whoever reads them
+		}
 		return r.result(f, site, args)
 	}
 	if safety == Unknown {

@@ -36,6 +36,9 @@ func (r *run) copy(x *pg.CopyStmt) {
 		cols = r.copyFrom(x, c)
 	case x.Query != nil:
 		cols = r.query(x.Query, &scope{})
+		if s := x.Query.GetSelectStmt(); s != nil {
+			r.ordered(s, cols)
+		}
 		c.Query = copyQueryText(r.text[r.stmt.Span.Start:r.stmt.Span.End])
 		if c.Query == "" {
 			r.gap(-1, "the query of COPY was not found in the text")

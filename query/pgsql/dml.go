@@ -225,6 +225,9 @@ func (r *run) insert(x *pg.InsertStmt, outer *scope) []column {
 		}
 	}
 	source := r.query(x.SelectStmt, sc)
+	if s := x.SelectStmt.GetSelectStmt(); s != nil && len(s.ValuesLists) == 0 {
+		r.acc.byOrder = true // rows are stored, and numbered, as they come
+	}
 	for _, c := range source {
 		r.flow(t, c.value)
 	}

@@ -22,6 +22,8 @@ const (
 	oidXID     = 28
 	oidJSON    = 114
 	oidXML     = 142
+	oidFloat4  = 700
+	oidFloat8  = 701
 	oidUnknown = 705
 	oidBpchar  = 1042
 	oidVarchar = 1043
@@ -413,9 +415,16 @@ func (r *run) qualifiedColumn(schema, table, name string, pos int32, sc *scope) 
 }
 
 // systemColumn is ctid, xmin, tableoid and the like. They hold no data, but
-// tableoid tells the partition, and so the key, of a row.
+// tableoid tells the partition, and so the key, of a row, and ctid tells how
+// long the rows before it are.
 func (r *run) systemColumn(it *rangeItem, name string, pos int32) value {
 	v := value{source: it.relation.OID, attr: systemColumns[name].attr}
+	if name == "ctid" {
+		for _, d := range it.lies().at(r.here(pos), false).deps {
+			d.uses |= query.UseDerived
+			v.deps = append(v.deps, d)
+		}
+	}
 	if name != "tableoid" {
 		return v
 	}

@@ -37,6 +37,9 @@ func (r *run) from(n *pg.Node, sc *scope) []*rangeItem {
 		s := x.RangeTableSample
 		items := r.from(s.Relation, sc)
 		r.rec.sampling(n, items)
+		for _, it := range items { // which rows are taken goes by where they lie
+			r.use(it.lies(), query.UseFilter)
+		}
 		for _, a := range s.Args {
 			r.use(r.expr(a, sc.beside()), query.UseFilter)
 		}
@@ -164,6 +167,7 @@ func (r *run) readConditions(rel *Relation, pos int32) {
 	for _, attr := range r.partitionKey(rel) {
 		r.mark(rel.OID, attr, query.UseFilter, r.here(pos))
 	}
+	r.scattered(rel, pos)
 }
 
 // join evaluates a join and merges what USING and NATURAL merge.

@@ -78,7 +78,11 @@ func (r *run) declare(x *pg.DeclareCursorStmt) {
 	r.class(query.ClassRead, "DECLARE CURSOR")
 	r.stmt.Kind, r.stmt.Name, r.stmt.Changes = KindDeclareCursor, x.Portalname, ChangeCursors
 	r.stmt.Inner = after(r.text[r.stmt.Span.Start:r.stmt.Span.End], "for")
-	r.returns(r.query(x.Query, &scope{}))
+	cols := r.query(x.Query, &scope{})
+	if s := x.Query.GetSelectStmt(); s != nil {
+		r.ordered(s, cols)
+	}
+	r.returns(cols)
 	shown := r.stmt.Facts
 	r.facts(&shown)
 	shown.Verbs, shown.Span = nil, query.Span{}

@@ -9,6 +9,8 @@ type scope struct {
 	items   []*rangeItem
 	ctes    []*cte
 	windows map[string]*pg.WindowDef
+	// aggregates is set once the query level calls an aggregate.
+	aggregates bool
 	// params are the values of $1, $2, … and their names inside a function's
 	// body; nil in a statement of a client.
 	params *params
@@ -165,6 +167,15 @@ func (it *rangeItem) column(name string) []value {
 		}
 	}
 	return out
+}
+
+// lies is where the rows of a table lie, which goes by the size of all values.
+func (it *rangeItem) lies() value {
+	if it.relation == nil || Builtin(it.relation.Schema) {
+		return value{}
+	}
+	v := it.wholeRow()
+	return value{deps: v.deps}
 }
 
 // wholeRow is the item as one value.

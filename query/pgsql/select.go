@@ -52,6 +52,9 @@ func (r *run) selectStmt(s *pg.SelectStmt, outer *scope) []column {
 			r.use(r.expr(n, sc.beside()), query.UseFilter)
 		}
 	}
+	if s.LimitCount != nil || s.LimitOffset != nil {
+		r.limited(s, cols)
+	}
 	for _, l := range s.LockingClause {
 		r.locking(l.GetLockingClause(), sc)
 	}
@@ -158,6 +161,7 @@ func (r *run) plain(s *pg.SelectStmt, sc *scope) []column {
 			continue
 		}
 		r.use(r.sortKey(d, cols, sc), query.UseDistinct)
+		r.acc.byOrder = true // DISTINCT ON takes the row that comes first
 	}
 	if len(s.DistinctClause) > 0 {
 		for _, c := range cols {
@@ -165,6 +169,9 @@ func (r *run) plain(s *pg.SelectStmt, sc *scope) []column {
 		}
 	}
 	r.sort(s.SortClause, cols, sc)
+	if sc.aggregates {
+		r.acc.aggregate(s)
+	}
 	return cols
 }
 

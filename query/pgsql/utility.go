@@ -276,10 +276,13 @@ func (r *run) lock(x *pg.LockStmt) {
 }
 
 func (r *run) explain(x *pg.ExplainStmt) {
-	analyze := false
+	analyze, costs := false, true
 	for _, o := range x.Options {
-		if d := o.GetDefElem(); d.GetDefname() == "analyze" {
+		switch d := o.GetDefElem(); d.GetDefname() {
+		case "analyze":
 			analyze = truth(d.GetArg())
+		case "costs":
+			costs = truth(d.GetArg())
 		}
 	}
 	inner := &Statement{}
@@ -294,8 +297,14 @@ func (r *run) explain(x *pg.ExplainStmt) {
 		}
 	}
 	sub.acc.writes = kept
-	// A plan shows estimates that come from statistics of every column in it.
+	// A plan shows estimates that come from statistics of every column in it,
+	// and costs, buffers and memory that go by the size of whole rows.
 	for _, t := range sub.acc.order {
+		if (costs || analyze) && !Builtin(t.rel.Schema) && len(t.rel.Columns) > 0 {
+			for i := range t.rel.Columns {
+				t.mark(t.rel.Columns[i].Attr, query.UseDerived, -1)
+			}
+		}
 		for attr, u := range t.cols {
 			if u.uses&query.UseOutput != 0 {
 				t.mark(attr, query.UseDerived, u.at[0])

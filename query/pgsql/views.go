@@ -102,6 +102,11 @@ func (r *run) readView(rel *Relation, v *viewFacts, pos int32) {
 	for _, w := range v.acc.writes {
 		r.write(w.Kind, w.Object, pos)
 	}
+	for _, d := range v.acc.scattered {
+		d.pos = r.here(pos)
+		r.acc.scattered = append(r.acc.scattered, d)
+	}
+	r.acc.byOrder = r.acc.byOrder || v.acc.byOrder
 }
 
 // relationByOID finds a relation of the catalog or of the session.

@@ -15,7 +15,8 @@ import (
 // Severity of a finding.
 type Severity string
 
-// The severities. An error keeps the policy from loading.
+// The severities. An error keeps the policy from loading, or a rule from ever
+// being applied.
 const (
 	SeverityError   Severity = "error"
 	SeverityWarning Severity = "warning"
@@ -44,6 +45,9 @@ type ColumnName struct{ Schema, Table, Column string }
 type LintOptions struct {
 	Columns []ColumnName // every column of the datasources
 	Groups  []string     // every group
+	// FilterColumns reads a row filter in the language of the datasources and
+	// names the columns that it mentions, "*" for all; nil reads none.
+	FilterColumns func(expression string) ([]string, error)
 }
 
 // Lint looks for what is wrong or pointless in the policy that o names. An error
@@ -66,6 +70,7 @@ func Lint(ctx context.Context, o Options, l LintOptions) (*LintReport, error) {
 		lintMasks(r, data)
 		lintTags(r, data, l.Columns)
 		lintGroups(r, data, l.Groups)
+		lintFilters(r, data, l.FilterColumns)
 	}
 	if _, err := compile(ctx, c, data, true); err != nil {
 		r.fail(err)
@@ -270,6 +275,32 @@ func lintGroups(r *LintReport, d *policyData, groups []string) {
 	}
 	for i := range d.doc.ReadOnly {
 		check(d.doc.ReadOnly[i].Who, "a read_only rule")
+	}
+}
+
+// lintFilters reports row filters that are no expression, and those that depend
+// on a protected column: which rows somebody sees then tells of its values.
+func lintFilters(r *LintReport, d *policyData, columns func(string) ([]string, error)) {
+	if columns == nil {
+		return
+	}
+	for i := range d.doc.RowFilters {
+		f := &d.doc.RowFilters[i]
+		names, err := columns(f.Expression)
+		if err != nil {
+			r.add(f.Pos, SeverityError, "row-filter-syntax", "the filter of %s cannot be read, so that every statement on it is refused: %s", f.Table, err)
+			continue
+		}
+		table, err := dotted(f.Table, 2, false, true)
+		if err != nil {
+			continue // reported when the data was read
+		}
+		for _, name := range names {
+			if tag := d.tags.protecting(table, strings.ToLower(name)); tag != "" {
+				r.add(f.Pos, SeverityWarning, "filter-reads-tagged", "the filter of %s reads %s, which is %s: which rows are shown tells of its values",
+					f.Table, name, tag)
+			}
+		}
 	}
 }
 

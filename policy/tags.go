@@ -54,6 +54,29 @@ func (x *tagIndex) add(c tagColumns) {
 	}
 }
 
+// protecting is a tag that a column of a table may have, somewhere; empty if
+// there is none. The table is a pattern, in lower case as the column.
+func (x *tagIndex) protecting(table []pattern, column string) string {
+	may := func(a, b pattern) bool {
+		if b.literal {
+			return a.match(b.text)
+		}
+		return !a.literal || b.match(a.text)
+	}
+	for i := range x.rules {
+		c := &x.rules[i]
+		if !may(c.schema, table[0]) || !may(c.table, table[1]) || column != "*" && !c.column.match(column) {
+			continue
+		}
+		if !slices.ContainsFunc(*c.except, func(e []pattern) bool {
+			return e[0].match(table[0].text) && e[1].match(table[1].text) && e[2].match(column)
+		}) {
+			return c.tag
+		}
+	}
+	return ""
+}
+
 func (x *tagIndex) lookup(q tagQuery) []string {
 	if tags, ok := x.found.Get(q); ok {
 		return tags

@@ -89,6 +89,41 @@ func TestLintTagWithoutMask(t *testing.T) {
 	}
 }
 
+func TestLintRowFilters(t *testing.T) {
+	data := `version: 1
+tags:
+  - {tag: pii.email, columns: [users.email]}
+  - {tag: hr.pay, columns: ["*.salary*"], except: [public.open.salary]}
+masks: [{tag: "*", function: "null"}]
+row_filters:
+  - {table: public.users, expression: fine}
+  - {table: public.users, expression: EMAIL}
+  - {table: "*.people", expression: salary}
+  - {table: public.open, expression: salary}
+  - {table: public.orders, expression: broken}
+  - {table: public.users, expression: "*"}
+`
+	r := lint(t, Options{FS: folder("p.yaml", data)}, LintOptions{FilterColumns: func(e string) ([]string, error) {
+		if e == "broken" {
+			return nil, errors.New("syntax error")
+		}
+		return []string{e}, nil
+	}})
+	var text bytes.Buffer
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	want := `p.yaml:8: warning: the filter of public.users reads EMAIL, which is pii.email: which rows are shown tells of its values [filter-reads-tagged]
+p.yaml:9: warning: the filter of *.people reads salary, which is hr.pay: which rows are shown tells of its values [filter-reads-tagged]
+p.yaml:11: error: the filter of public.orders cannot be read, so that every statement on it is refused: syntax error [row-filter-syntax]
+p.yaml:12: warning: the filter of public.users reads *, which is pii.email: which rows are shown tells of its values [filter-reads-tagged]
+1 errors, 3 warnings
+`
+	if text.String() != want || r.ExitCode() != ExitFailed {
+		t.Errorf("exit %d, got\n%swant\n%s", r.ExitCode(), text.String(), want)
+	}
+}
+
 // TestShippedPolicyIsClean lints what ships, with the real mask functions.
 func TestShippedPolicyIsClean(t *testing.T) {
 	validate := func(function string, args map[string]any) error {

@@ -66,10 +66,14 @@ func (a *accumulator) table(rel *Relation, direct bool, access ...string) *table
 	return t
 }
 
-func (t *tableUse) mark(attr int16, u query.Use, pos int32) {
-	if attr <= 0 || u == 0 {
-		return
+// whole notes all columns of a relation, without a use.
+func (t *tableUse) whole() {
+	for _, c := range t.rel.Columns {
+		t.column(c.Attr)
 	}
+}
+
+func (t *tableUse) column(attr int16) *columnUse {
 	if t.cols == nil {
 		t.cols = make(map[int16]*columnUse, 8)
 	}
@@ -81,6 +85,14 @@ func (t *tableUse) mark(attr int16, u query.Use, pos int32) {
 		}
 		t.cols[attr] = c
 	}
+	return c
+}
+
+func (t *tableUse) mark(attr int16, u query.Use, pos int32) {
+	if attr <= 0 || u == 0 {
+		return
+	}
+	c := t.column(attr)
 	for rest := uint(u); rest != 0; rest &= rest - 1 {
 		if i := bits.TrailingZeros(rest); c.at[i] < 0 {
 			c.at[i] = pos
@@ -306,6 +318,7 @@ func (r *run) spread() {
 				if old != nil && old.uses&u.uses == u.uses {
 					continue
 				}
+				target.column(ref.Attr)
 				target.mark(ref.Attr, u.uses, -1)
 				for b, at := range u.at {
 					if c := target.cols[ref.Attr]; c.at[b] < 0 {

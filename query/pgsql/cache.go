@@ -66,6 +66,9 @@ type catalogCache struct {
 	twins      map[columnKey][]query.ColumnRef // guarded by mu
 	conditions map[*Relation][][]int16         // guarded by mu
 
+	foreign  sync.Once
+	incoming map[uint32][]foreign // by referenced relation; written by foreign
+
 	look     lookups
 	universe sync.Once
 	tables   []query.Table

@@ -49,10 +49,12 @@ func (r *run) openTarget(v *pg.RangeVar, verb string) *target {
 }
 
 // sideEffects reports code that runs when the target changes: triggers and
-// rules of every relation that stores it.
+// rules of every relation that stores it. Errors of a write quote whole rows.
 func (r *run) sideEffects(t *target, access string, pos int32) {
 	for _, rel := range r.storage(t) {
 		name := rel.Schema + "." + rel.Name
+		stored := r.acc.table(rel, false)
+		stored.whole()
 		if rel != t.rel {
 			r.acc.table(rel, false, access)
 		}
@@ -289,6 +291,7 @@ func (r *run) assign(list []*pg.Node, t *target, sc *scope) {
 		r.flow(t, r.expr(x.GetVal(), sc))
 	}
 	r.checks(t, changed, false)
+	r.orphans(t, changed)
 }
 
 func subscripts(steps []*pg.Node) []*pg.Node {
@@ -335,6 +338,7 @@ func (r *run) delete(x *pg.DeleteStmt, outer *scope) []column {
 	sc.items = append([]*rangeItem{t.item}, sc.items...)
 	r.rec.level(sc.items)
 	r.use(r.expr(x.WhereClause, sc), query.UseFilter)
+	r.orphans(t, nil)
 	return r.returned(x.ReturningList, t, sc.items[1:], sc)
 }
 
@@ -365,6 +369,7 @@ func (r *run) merge(x *pg.MergeStmt, outer *scope) []column {
 			if t.rel != nil {
 				r.acc.table(t.rel, !r.hidden, "delete")
 			}
+			r.orphans(t, nil)
 		}
 	}
 	// RETURNING * of MERGE shows the source's columns before the target's.

@@ -264,14 +264,16 @@ func (r *run) row(x *pg.RowExpr, sc *scope) value {
 }
 
 func (r *run) caseExpr(x *pg.CaseExpr, sc *scope) value {
-	if x.Arg != nil {
-		r.operatorNames([]*pg.Node{stringNode("=")}, x.Location)
-	}
-	conditions := r.expr(x.Arg, sc)
+	arg := r.expr(x.Arg, sc)
+	conditions := derive(arg)
 	results := make([]*pg.Node, 0, len(x.Args)+1)
 	for _, n := range x.Args {
 		w := n.GetCaseWhen()
-		conditions = derive(conditions, r.expr(w.GetExpr(), sc))
+		when := r.expr(w.GetExpr(), sc)
+		if x.Arg != nil {
+			when = r.operate([]*pg.Node{stringNode("=")}, x.Location, arg, when)
+		}
+		conditions = derive(conditions, when)
 		results = append(results, w.GetResult())
 	}
 	v := r.alike(append(results, x.Defresult), sc)
@@ -300,6 +302,7 @@ func (r *run) subLink(x *pg.SubLink, sc *scope) value {
 			return r.operate(name, x.Location, test, cols[0].value).with(query.UseFilter).typed(oidBool)
 		}
 		r.operatorNames(name, x.Location)
+		r.rec.rowOperator(r, name)
 		return derive(test, v).with(query.UseFilter).typed(oidBool)
 	case pg.SubLinkType_EXPR_SUBLINK:
 		if !oneRow(x.Subselect) {

@@ -156,9 +156,11 @@ func (r *run) operate(names []*pg.Node, pos int32, left, right value) value {
 	schema, name := qualifiedName(names)
 	v := derive(left, right)
 	typ := uint32(0)
-	ops := r.operators(schema, name, left, right, pos)
-	r.rec.operates(r, ops, names, left, right)
-	for _, op := range ops {
+	rec := r.rec
+	rec.operates(r, names, left, right)
+	r.rec = nil // has seen it
+	defer func() { r.rec = rec }()
+	for _, op := range r.operators(schema, name, left, right, pos) {
 		if typ == 0 {
 			typ = op.Result
 		} else if typ != op.Result {
@@ -196,6 +198,9 @@ func (r *run) operatorNames(names []*pg.Node, pos int32) {
 func (r *run) cast(x *pg.TypeCast, sc *scope) value {
 	v := r.expr(x.Arg, sc)
 	t := r.typeOf(x.TypeName)
+	if len(x.TypeName.GetTypmods()) > 0 && len(v.deps) > 0 && t != oidVarchar && t != oidBpchar {
+		r.rec.fails("a cast")
+	}
 	if t != 0 && t == v.typ && len(x.TypeName.GetTypmods()) == 0 && !v.literal {
 		return v
 	}
@@ -206,7 +211,7 @@ func (r *run) cast(x *pg.TypeCast, sc *scope) value {
 func (r *run) convert(v value, t uint32, pos int32) value {
 	source := v.typ
 	literal := v.literal
-	if !literal && !r.castCannotFail(source, t) {
+	if !literal && len(v.deps) > 0 && !r.castCannotFail(source, t) {
 		r.rec.fails("a cast")
 	}
 	out := v.changed().typed(t)

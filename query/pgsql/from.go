@@ -191,6 +191,7 @@ func (r *run) join(j *pg.JoinExpr, sc *scope) []*rangeItem {
 		l, r1 := itemsColumn(left, n), itemsColumn(right, n)
 		r.use(l, query.UseJoin)
 		r.use(r1, query.UseJoin)
+		r.rec.operates(r, []*pg.Node{stringNode("=")}, l, r1)
 		merged.cols = append(merged.cols, column{n, mergeJoined(j.Jointype, l, r1)})
 	}
 	usingOnly := append([]column(nil), merged.cols...)

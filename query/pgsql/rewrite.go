@@ -103,7 +103,7 @@ type rewriter struct {
 	an         *Analyzer
 	cat        *Catalog
 	cc         *catalogCache
-	version    int32 // of the grammar
+	version    int32  // of the grammar
 	st         *State // before the statement
 	budget     int
 	rw         query.Rewrite
@@ -174,6 +174,7 @@ func (a *Analyzer) rewrite(before *Analysis, text string, index int, cat *Catalo
 // statement rewrites a statement whose text is sql.
 func (w *rewriter) statement(sql string, n *pg.Node) *Rewritten {
 	root := w.prepareTree(n)
+	shareSources(root)
 	w.record(root)
 	w.edit(root)
 	w.lasting(n)

@@ -107,9 +107,12 @@ func (w *rewriter) definition(rel *Relation) *pg.SelectStmt {
 	w.qualify(node, "view "+rel.Schema+"."+rel.Name)
 	r := w.newRun("").nested(rel.Owner)
 	r.acc, r.rec = newAccumulator(), w.rec
+	outer := w.rec.stored
+	w.rec.stored = &storedText{"view " + rel.Schema + "." + rel.Name, w.st.SearchPath}
 	late := w.rec.open()
 	r.selectStmt(def, &scope{})
 	w.rec.close(late)
+	w.rec.stored = outer
 	if rel.Barrier {
 		w.later = append(w.later, func() { w.fence(def) })
 	}
@@ -152,7 +155,7 @@ func (w *rewriter) sameNames() {
 	for _, items := range w.rec.levels {
 		for i, a := range items {
 			for _, b := range items[:i] {
-				if a.name != "" && a.name == b.name && !a.nameOnly && !b.nameOnly && (isReplaced(a) || isReplaced(b)) {
+				if a.name != "" && a.name == b.name && (isReplaced(a) || isReplaced(b)) {
 					refuse(-1, "Give them aliases.", "two relations in FROM have the name %s", a.name)
 				}
 			}
@@ -275,4 +278,34 @@ func (w *rewriter) starColumns(c *pg.ColumnRef) []*pg.Node {
 		}
 	}
 	return out
+}
+
+// shareSources makes the columns of SET (a, b) = (SELECT …) share their source,
+// of which the tree has a copy for each.
+func shareSources(n *pg.Node) {
+	each(n.ProtoReflect(), func(m protoreflect.Message) bool {
+		switch x := m.Interface().(type) {
+		case *pg.UpdateStmt:
+			shareSource(x.TargetList)
+		case *pg.OnConflictClause:
+			shareSource(x.TargetList)
+		case *pg.MergeWhenClause:
+			shareSource(x.TargetList)
+		}
+		return true
+	})
+}
+
+func shareSource(list []*pg.Node) {
+	var source *pg.Node
+	for _, t := range list {
+		m := t.GetResTarget().GetVal().GetMultiAssignRef()
+		switch {
+		case m == nil:
+		case m.Colno == 1:
+			source = m.Source
+		default:
+			m.Source = source
+		}
+	}
 }

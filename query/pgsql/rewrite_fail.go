@@ -1,6 +1,7 @@
 package pgsql
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -19,11 +20,18 @@ var steady = func() map[string]bool {
 			out[prefix+op] = true
 		}
 	}
+	for _, pair := range [][2]string{{"date", "timestamp"}, {"date", "timestamptz"}, {"timestamp", "date"}, {"timestamptz", "date"},
+		{"timestamp", "timestamptz"}, {"timestamptz", "timestamp"}} {
+		for _, op := range []string{"eq", "ne", "lt", "le", "gt", "ge"} {
+			out[pair[0]+"_"+op+"_"+pair[1]] = true
+		}
+	}
 	for _, f := range []string{"lower", "upper", "length", "char_length", "character_length", "octet_length", "btrim", "ltrim", "rtrim",
 		"left", "right", "starts_with", "enum_eq", "enum_ne", "enum_lt", "enum_le", "enum_gt", "enum_ge",
 		"jsonb_contains", "jsonb_contained", "jsonb_exists", "jsonb_object_field_text", "jsonb_object_field",
+		"jsonb_array_element", "jsonb_array_element_text",
 		"array_eq", "array_ne", "array_lt", "array_le", "array_gt", "array_ge", "arraycontains", "arraycontained", "arrayoverlap",
-		"now", "current_user", "session_user", "numeric_abs"} {
+		"unnest", "numeric_abs"} {
 		out[f] = true
 	}
 	return out
@@ -39,20 +47,23 @@ func cannotFail(f *Function) bool {
 }
 
 // operates notes an operator over two values.
-func (rec *recording) operates(r *run, ops []*Operator, names []*pg.Node, left, right value) {
-	if rec == nil || rec.late {
+func (rec *recording) operates(r *run, names []*pg.Node, left, right value) {
+	if rec == nil {
 		return
 	}
 	schema, name := qualifiedName(names)
 	if rec.array {
 		if t := r.cat.Types[r.baseType(right.typ)]; t != nil && t.Elem != 0 {
 			right.typ = t.Elem
-			ops = r.operators(schema, name, left, right, -1)
 		}
+	}
+	ops := r.resolved(schema, name, left, right)
+	rec.sameUnderPath(r, schema, name, left, right, ops)
+	if rec.late || len(left.deps) == 0 && len(right.deps) == 0 {
+		return
 	}
 	if len(ops) == 0 {
 		rec.fails("operator " + name)
-		return
 	}
 	for _, op := range ops {
 		f := r.cat.FunctionByOID(op.Function)
@@ -62,6 +73,62 @@ func (rec *recording) operates(r *run, ops []*Operator, names []*pg.Node, left, 
 		}
 	}
 }
+
+// sameUnderPath refuses an operator in a stored text that would be another one
+// under the path that the text is going to run under.
+func (rec *recording) sameUnderPath(r *run, schema, name string, left, right value, ops []*Operator) {
+	if rec.stored == nil || schema != "" || left.typ == 0 && right.typ == 0 && len(left.deps) == 0 && len(right.deps) == 0 {
+		return
+	}
+	there := *r
+	there.rec, there.acc = nil, newAccumulator()
+	there.st = &State{SearchPath: rec.stored.path}
+	if !slices.Equal(ops, there.resolved(schema, name, left, right)) {
+		refuse(-1, "Set search_path without the schema of that operator.", "%s cannot be used: operator %s means another one under the session's search_path", rec.stored.what, name)
+	}
+}
+
+// resolved are the operators that an expression may mean, fewer than operators
+// gives: as for the server, a domain counts as its base type, varchar as the
+// type that its operators are of, a constant as what it is compared with; and
+// those that fit more exactly come first (func_select_candidate).
+func (r *run) resolved(schema, name string, left, right value) []*Operator {
+	plain := func(v value) value {
+		if v.typ != noOperand {
+			if v.typ = r.baseType(v.typ); v.typ == oidVarchar {
+				v.typ = oidText
+			}
+		}
+		return v
+	}
+	left, right = plain(left), plain(right)
+	if left.literal && !right.literal && numeric[left.typ] && numeric[right.typ] {
+		left.typ = right.typ
+	}
+	if right.literal && !left.literal && numeric[right.typ] && numeric[left.typ] {
+		right.typ = left.typ
+	}
+	var best []*Operator
+	most := -1
+	for _, op := range r.operators(schema, name, left, right, -1) {
+		n := 0
+		if op.Left == left.typ {
+			n++
+		}
+		if op.Right == right.typ {
+			n++
+		}
+		if n > most {
+			best, most = nil, n
+		}
+		if n == most {
+			best = append(best, op)
+		}
+	}
+	return best
+}
+
+var numeric = map[uint32]bool{oidInt4: true, oidInt8: true, oidNumeric: true, 21: true, 700: true, 701: true}
 
 // passes reports a value that becomes an argument without a conversion that
 // could fail.
@@ -143,5 +210,22 @@ func (rec *recording) operator(x *pg.A_Expr) {
 		rec.pattern = text != nil && !strings.HasSuffix(*text, `\\`)
 	case pg.A_Expr_Kind_AEXPR_OP_ANY, pg.A_Expr_Kind_AEXPR_OP_ALL:
 		rec.array = true
+	}
+}
+
+// rowOperator notes a comparison of rows by an operator's name.
+func (rec *recording) rowOperator(r *run, names []*pg.Node) {
+	if rec == nil {
+		return
+	}
+	rec.fails("a comparison of rows")
+	schema, name := qualifiedName(names)
+	if rec.stored == nil || schema != "" {
+		return
+	}
+	for _, op := range r.cat.Operators(name) {
+		if op.Schema != "pg_catalog" && contains(rec.stored.path, op.Schema) {
+			refuse(-1, "Set search_path without schema "+op.Schema+".", "%s cannot be used: schema %s has an operator %s of its own", rec.stored.what, op.Schema, name)
+		}
 	}
 }

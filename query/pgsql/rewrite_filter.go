@@ -63,13 +63,7 @@ func filterFault(cond *pg.Node) (fault string) {
 	case *pg.Node_RowExpr, *pg.Node_AArrayExpr:
 		return "the expression is not boolean"
 	}
-	ctes := map[string]bool{}
-	each(cond.ProtoReflect(), func(m protoreflect.Message) bool {
-		if c, ok := m.Interface().(*pg.CommonTableExpr); ok {
-			ctes[c.Ctename] = true
-		}
-		return true
-	})
+	ctes := withNames(cond)
 	each(cond.ProtoReflect(), func(m protoreflect.Message) bool {
 		switch x := m.Interface().(type) {
 		case *pg.ParamRef:
@@ -107,6 +101,7 @@ func (w *rewriter) filter(rel *Relation, text string) *filter {
 	r := w.newRun("").nested(rel.Owner)
 	r.pending = false
 	r.acc, r.rec = newAccumulator(), newRecording()
+	r.rec.stored = &storedText{what, w.st.SearchPath}
 	item := r.plainItem(rel)
 	item.name, item.schema = rel.Name, rel.Schema
 	r.use(r.expr(expr, &scope{items: []*rangeItem{item}}), query.UseFilter)

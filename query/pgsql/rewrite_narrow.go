@@ -194,7 +194,7 @@ func (w *rewriter) typeName(rel *Relation, c *Column) *pg.TypeName {
 		refuse(-1, "", "the type of column %s of %s.%s is not known", c.Name, rel.Schema, rel.Name)
 	}
 	name := sel.TargetList[0].GetResTarget().Val.GetTypeCast().TypeName
-	qualifyType(name)
+	w.qualifyType(name)
 	return name
 }
 

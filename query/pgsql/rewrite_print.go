@@ -120,6 +120,10 @@ func (w *rewriter) settle(out *Rewritten, before *query.Facts) {
 		for i := range f.Functions {
 			f.Functions[i].Pos = -1
 		}
+		f.Assignments = slices.Clone(f.Assignments)
+		for i := range f.Assignments {
+			f.Assignments[i].Pos = -1
+		}
 		for i := range f.Tables {
 			t := &f.Tables[i]
 			t.Direct = t.Direct && direct[t.OID]

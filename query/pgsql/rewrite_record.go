@@ -22,13 +22,21 @@ type recording struct {
 	// pattern and array say of the operator at hand that it is LIKE with a
 	// pattern that is well formed, or takes the elements of an array.
 	pattern, array bool
-	depth          int  // of queries in one another
-	late           bool // what is evaluated now comes after all conditions
+	stored         *storedText // while what is evaluated is not the client's
+	depth          int         // of queries in one another
+	late           bool        // what is evaluated now comes after all conditions
 }
 
 func newRecording() *recording {
 	return &recording{byNode: map[*pg.Node]*read{}, refs: map[*pg.ColumnRef]*reference{},
 		stars: map[*pg.ColumnRef][]*rangeItem{}, groups: map[*pg.SelectStmt][]*rangeItem{}}
+}
+
+// A storedText is a view or filter whose names mean what they mean under
+// pg_catalog alone, and that is going to run under another path.
+type storedText struct {
+	what string // for people
+	path []string
 }
 
 // A read is one entry of FROM that is a relation.
@@ -179,6 +187,9 @@ func (rec *recording) column(c *pg.ColumnRef, sc *scope) {
 		return
 	}
 	rec.refs[c] = ref
+	if ref.system {
+		rec.fails("a system column")
+	}
 	if ref.system && ref.item.read != nil && !contains(ref.item.read.system, ref.column) {
 		ref.item.read.system = append(ref.item.read.system, ref.column)
 	}

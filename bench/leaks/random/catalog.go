@@ -1,0 +1,208 @@
+package random
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Column is a column of a relation.
+type Column struct {
+	Name string
+	Type string // name of the type in pg_type; with its schema if not of pg_catalog
+	// Secret says that its values differ between the two sides, because it is
+	// protected or made of what is.
+	Secret    bool
+	Generated bool
+	Required  bool     // not null and without a default
+	Samples   []string // some values of side a, in text
+}
+
+// Relation is something that can be read by name.
+type Relation struct {
+	Schema, Name string
+	Columns      []Column
+	Rows         int
+	Key          []string // primary key
+	Insert       bool     // what the analyst may do besides reading
+	Update       bool
+	Delete       bool
+	// Leaky says that its rows or unprotected columns depend on protected
+	// values: views with conditions, partitions by a protected column.
+	Leaky  bool
+	View   bool
+	System bool
+}
+
+// Function is a function or operator that can be called with known types.
+type Function struct {
+	Schema, Name string
+	Args         []string
+	Result       string
+	Set          bool
+	Operator     bool
+}
+
+// Catalog is what statements are made of.
+type Catalog struct {
+	Relations []*Relation
+	Functions map[string][]Function // by result type
+	Enums     map[string][]string   // labels by type
+	Schemas   []string
+}
+
+// Protected tells whether a column is protected.
+type Protected func(schema, table, column string) bool
+
+// Load reads what role may see in side a. Both connections are the
+// administrator's; b serves to find out which columns of views, catalogs and the
+// like differ.
+func Load(ctx context.Context, a, b *pgx.Conn, role string, protected Protected) (*Catalog, error) {
+	c := &Catalog{Functions: map[string][]Function{}, Enums: map[string][]string{}}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"relations", func() error { return c.loadRelations(ctx, a, role) }},
+		{"enums", func() error { return c.loadEnums(ctx, a) }},
+		{"functions", func() error { return c.loadFunctions(ctx, a, role) }},
+		{"values", func() error { return c.loadValues(ctx, a, b, protected) }},
+	} {
+		if err := step.do(); err != nil {
+			return nil, fmt.Errorf("load %s: %w", step.name, err)
+		}
+	}
+	for _, r := range c.Relations {
+		if !r.System && !slices.Contains(c.Schemas, r.Schema) {
+			c.Schemas = append(c.Schemas, r.Schema)
+		}
+	}
+	return c, nil
+}
+
+const relationsSQL = `
+SELECT n.nspname, c.relname, c.relkind IN ('v', 'm'), n.nspname IN ('pg_catalog', 'information_schema'),
+       has_table_privilege($1, c.oid, 'INSERT'), has_table_privilege($1, c.oid, 'UPDATE'), has_table_privilege($1, c.oid, 'DELETE'),
+       coalesce((SELECT array_agg(k.attname::text ORDER BY x.ord) FROM pg_index i, unnest(i.indkey) WITH ORDINALITY x(num, ord)
+                 JOIN pg_attribute k ON k.attnum = x.num WHERE i.indrelid = c.oid AND i.indisprimary AND k.attrelid = c.oid), '{}'),
+       a.attname, CASE WHEN tn.nspname = 'pg_catalog' THEN t.typname ELSE quote_ident(tn.nspname) || '.' || quote_ident(t.typname) END,
+       a.attgenerated <> '', a.attnotnull AND NOT a.atthasdef
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace tn ON tn.oid = t.typnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname !~ '^pg_(toast|temp)'
+  AND has_schema_privilege($1, n.oid, 'USAGE') AND has_table_privilege($1, c.oid, 'SELECT')
+ORDER BY n.nspname, c.relname, a.attnum`
+
+func (c *Catalog) loadRelations(ctx context.Context, conn *pgx.Conn, role string) error {
+	rows, err := conn.Query(ctx, relationsSQL, role)
+	if err != nil {
+		return err
+	}
+	var last *Relation
+	for rows.Next() {
+		var r Relation
+		var col Column
+		if err := rows.Scan(&r.Schema, &r.Name, &r.View, &r.System, &r.Insert, &r.Update, &r.Delete, &r.Key, &col.Name, &col.Type, &col.Generated, &col.Required); err != nil {
+			return err
+		}
+		if r.System && (volatileRelation(r.Name) || strings.HasSuffix(col.Name, "_catalog")) {
+			continue
+		}
+		if last == nil || last.Schema != r.Schema || last.Name != r.Name {
+			last = &r
+			c.Relations = append(c.Relations, last)
+		}
+		last.Columns = append(last.Columns, col)
+	}
+	return rows.Err()
+}
+
+// volatileRelation names system relations whose contents belong to the moment
+// or to one database's name.
+func volatileRelation(name string) bool {
+	for _, p := range []string{"pg_stat_", "pg_statio_", "pg_timezone", "pg_locks", "pg_cursors", "pg_prepared", "pg_settings", "pg_backend_memory",
+		"pg_shmem", "pg_file_settings", "pg_hba", "pg_ident", "pg_largeobject", "pg_replication", "pg_aios", "pg_wait_events", "information_schema_catalog_name",
+		"pg_foreign", "pg_user_mapping", "pg_database", "pg_sequences", "foreign_", "_pg_", "user_mapping", "pg_config", "pg_dios"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Catalog) loadEnums(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `SELECT quote_ident(n.nspname) || '.' || quote_ident(t.typname), e.enumlabel::text FROM pg_enum e
+		JOIN pg_type t ON t.oid = e.enumtypid JOIN pg_namespace n ON n.oid = t.typnamespace ORDER BY 1, e.enumsortorder`)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		var name, label string
+		if err := rows.Scan(&name, &label); err != nil {
+			return err
+		}
+		c.Enums[name] = append(c.Enums[name], label)
+	}
+	return rows.Err()
+}
+
+// functionsSQL lists what is neither volatile by nature of a session nor
+// refused by the server because a type is internal. Functions of the database
+// itself come with any volatility.
+const functionsSQL = `
+WITH types AS (SELECT t.oid, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE quote_ident(n.nspname) || '.' || quote_ident(t.typname) END AS name
+               FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype IN ('b', 'e', 'd', 'r', 'm', 'c'))
+SELECT n.nspname, p.proname, ARRAY(SELECT types.name FROM unnest(p.proargtypes) WITH ORDINALITY x(oid, ord) JOIN types USING (oid) ORDER BY ord), r.name, p.proretset, false
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN types r ON r.oid = p.prorettype
+WHERE p.prokind = 'f' AND p.provariadic = 0 AND p.pronargs <= 4 AND has_schema_privilege($1, n.oid, 'USAGE') AND has_function_privilege($1, p.oid, 'EXECUTE')
+  AND n.nspname NOT IN ('information_schema') AND (p.provolatile = 'i' OR n.nspname <> 'pg_catalog')
+  AND (SELECT count(*) FROM unnest(p.proargtypes) x(oid) JOIN types USING (oid)) = p.pronargs
+UNION ALL
+SELECT n.nspname, o.oprname, ARRAY[l.name, r.name], x.name, false, true
+FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN types l ON l.oid = o.oprleft JOIN types r ON r.oid = o.oprright JOIN types x ON x.oid = o.oprresult
+WHERE has_schema_privilege($1, n.oid, 'USAGE')
+ORDER BY 1, 2, 3, 4`
+
+func (c *Catalog) loadFunctions(ctx context.Context, conn *pgx.Conn, role string) error {
+	rows, err := conn.Query(ctx, functionsSQL, role)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		var f Function
+		if err := rows.Scan(&f.Schema, &f.Name, &f.Args, &f.Result, &f.Set, &f.Operator); err != nil {
+			return err
+		}
+		if f.Schema == "pg_catalog" && !f.Operator && internalFunction(f.Name) || f.Schema == "public" && outsideFunction(f.Name) {
+			continue
+		}
+		c.Functions[f.Result] = append(c.Functions[f.Result], f)
+	}
+	return rows.Err()
+}
+
+// internalFunction names functions that only the server's own code calls, or
+// whose result belongs to the cluster and not to the arguments.
+func internalFunction(name string) bool {
+	for _, s := range []string{"_in", "_out", "_recv", "_send", "in", "out", "recv", "send", "typmodin", "typmodout", "_support", "_accum", "_combine", "_serialize", "_deserialize"} {
+		if strings.HasSuffix(name, s) && !slices.Contains([]string{"min", "ascii_in", "asin", "sin", "trim", "point_in", "join", "quote_in", "contain"}, name) {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, "pg_") || strings.HasPrefix(name, "binary_upgrade") || strings.Contains(name, "xid") || strings.Contains(name, "repeat") || strings.Contains(name, "pad")
+}
+
+// outsideFunction names functions of extensions that reach out of the session:
+// other connections, pages, locks.
+func outsideFunction(name string) bool {
+	for _, p := range []string{"dblink", "postgres_fdw", "pgrowlocks", "gen_random", "gen_salt", "pgp_", "page_", "heap_", "bt_", "get_raw", "fsm_", "normal_rand", "armor", "xpath", "xslt"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
+}

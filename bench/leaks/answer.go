@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -65,6 +66,11 @@ func (a answer) failure() (code, text string, found bool) {
 		}
 	}
 	return "", "", false
+}
+
+// ended says whether the session ended before its last step.
+func (a answer) ended() bool {
+	return len(a) > 0 && slices.Contains([]byte{kindClosed, kindTimeout, kindRefused}, a[len(a)-1].kind)
 }
 
 // fields are those of an ErrorResponse or NoticeResponse.

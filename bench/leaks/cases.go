@@ -201,36 +201,63 @@ type form string
 
 const (
 	formOwn    form = "own"
+	formEvery  form = "every" // its own, then the others, in one session
 	formSimple form = "simple"
 	formText   form = "extended text"
 	formBinary form = "extended binary"
 )
 
-// forms are the ways in which the case can be run. Its own comes first.
-func (t *testCase) forms() []form {
-	all := []form{formOwn}
+// breadth is in how many forms cases run.
+type breadth int
+
+const (
+	narrow breadth = iota // each in its own form
+	usual                 // single statements in every form
+	wide                  // scripts in every form as well
+)
+
+// forms are the ways in which the case runs, each in a session of its own.
+func (t *testCase) forms(b breadth) []form {
+	others := t.others()
+	switch {
+	case b == narrow || len(others) == 0 || b == usual && len(t.SQL) > 1:
+		return []form{formOwn}
+	case len(t.SQL) == 1:
+		return []form{formEvery}
+	}
+	return append([]form{formOwn}, others...)
+}
+
+// others are the forms beside its own in which the statements can be sent.
+func (t *testCase) others() []form {
 	if len(t.SQL) == 0 || slices.ContainsFunc(t.SQL, func(s string) bool { return strings.Contains(strings.TrimRight(s, "; \n\t"), ";") }) {
-		return all
+		return nil
+	}
+	var simple []form
+	if t.Params == nil && t.Max == 0 {
+		simple = []form{formSimple}
 	}
 	switch t.Mode {
 	case "simple", "session-script", "cursor", "copy":
-		return append(all, formText, formBinary)
-	case "extended", "extended-binary":
-		if t.Params == nil && t.Max == 0 {
-			all = append(all, formSimple)
-		}
-		if t.Mode == "extended" {
-			return append(all, formBinary)
-		}
-		return append(all, formText)
+		return []form{formText, formBinary}
+	case "extended":
+		return append(simple, formBinary)
+	case "extended-binary":
+		return append(simple, formText)
 	}
-	return all
+	return nil
 }
 
 // steps are the exchanges of the case in one of its forms.
 func (t *testCase) steps(f form) []step {
 	extended, binary := strings.HasPrefix(t.Mode, "extended"), t.Mode == "extended-binary"
 	switch f {
+	case formEvery:
+		list := t.steps(formOwn)
+		for _, other := range t.others() {
+			list = append(list, t.steps(other)...)
+		}
+		return list
 	case formSimple:
 		extended, binary = false, false
 	case formText:

@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -29,11 +30,12 @@ type options struct {
 	weir    string // the binary; built if empty
 	corpus  string // folder; the embedded one if empty
 	run     string
-	ownOnly bool
+	breadth breadth
 	verbose bool
 	json    string // file for the results
 	keep    string // folder for weir's logs
 	output  string
+	cache   string // file of verdicts on cases without weir
 }
 
 func main() {
@@ -61,11 +63,12 @@ func parseFlags() (options, error) {
 	flag.StringVar(&o.weir, "weir", "", "the weir to test (built if not given)")
 	flag.StringVar(&o.corpus, "corpus", "", "folder of a corpus (default: weir's own)")
 	flag.StringVar(&o.run, "run", "", "only cases whose id or family matches this pattern")
-	flag.BoolVar(&o.ownOnly, "own", false, "each case in its own form only")
+	forms := flag.String("forms", "usual", "own: each case in its own form; usual: single statements in every form; all: scripts too")
 	flag.BoolVar(&o.verbose, "v", false, "print every case")
 	flag.StringVar(&o.output, "output", "text", "text, or json on standard output")
 	flag.StringVar(&o.json, "json", "", "also write the results as JSON to this file")
 	flag.StringVar(&o.keep, "keep", "", "folder that keeps weir's configuration and log")
+	flag.StringVar(&o.cache, "cache", "", "file that remembers what evasion cases do without weir")
 	flag.Parse()
 	for _, s := range strings.Split(*servers, ",") {
 		major, err := strconv.Atoi(s)
@@ -82,6 +85,10 @@ func parseFlags() (options, error) {
 	default:
 		return o, fmt.Errorf("-elsewhere %q is none of refuse, masked, both", *elsewhere)
 	}
+	var known bool
+	if o.breadth, known = map[string]breadth{"own": narrow, "usual": usual, "all": wide}[*forms]; !known {
+		return o, fmt.Errorf("-forms %q is none of own, usual, all", *forms)
+	}
 	if o.output != "text" && o.output != "json" {
 		return o, fmt.Errorf("-output %q is none of text, json", o.output)
 	}
@@ -89,7 +96,7 @@ func parseFlags() (options, error) {
 }
 
 func run(ctx context.Context, o options, out, progress io.Writer) (failed bool, err error) {
-	sel := selection{ownOnly: o.ownOnly}
+	sel := selection{breadth: o.breadth}
 	if o.run != "" {
 		if sel.pattern, err = regexp.Compile(o.run); err != nil {
 			return false, err
@@ -141,8 +148,12 @@ func runServer(ctx context.Context, o options, major int, sel selection, folder 
 		return nil, err
 	}
 	defer d.stop()
-	direct, err := askDirectly(ctx, d, sel, o.modes, progress)
+	cache, err := openCache(o.cache)
 	if err != nil {
+		return nil, err
+	}
+	direct, err := askDirectly(ctx, d, sel, o.modes, cache, progress)
+	if err := errors.Join(err, cache.save()); err != nil {
 		return nil, err
 	}
 	var phases []*phase

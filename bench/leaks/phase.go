@@ -22,8 +22,8 @@ type directly struct {
 }
 
 type directAnswers struct {
-	a, b  answer
-	noisy bool
+	a       answer // of everyday cases
+	verdict string // of evasion cases: closed if the sides differ, else void or noisy
 }
 
 func key(t *testCase, f form) string { return t.ID + "/" + string(f) }
@@ -32,22 +32,15 @@ func key(t *testCase, f form) string { return t.ID + "/" + string(f) }
 type selection struct {
 	corpus  *corpus
 	pattern *regexp.Regexp // of ids and families; nil for all
-	ownOnly bool           // no other forms
+	breadth breadth
 }
 
 func (s selection) takes(t *testCase) bool {
 	return s.pattern == nil || s.pattern.MatchString(t.ID) || s.pattern.MatchString(t.Family)
 }
 
-func (s selection) forms(t *testCase) []form {
-	if s.ownOnly {
-		return []form{formOwn}
-	}
-	return t.forms()
-}
-
 // askDirectly runs everything without weir.
-func askDirectly(ctx context.Context, d *databases, sel selection, modes []string, progress io.Writer) (*directly, error) {
+func askDirectly(ctx context.Context, d *databases, sel selection, modes []string, cache *verdictCache, progress io.Writer) (*directly, error) {
 	out := &directly{cases: map[string]directAnswers{}}
 	p := newProgress(progress, fmt.Sprintf("PostgreSQL %d directly", d.major))
 	defer p.end()
@@ -61,30 +54,44 @@ func askDirectly(ctx context.Context, d *databases, sel selection, modes []strin
 		if !runs || !sel.takes(t) {
 			continue
 		}
-		for _, f := range sel.forms(t) {
+		for _, f := range t.forms(sel.breadth) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
 			p.step(t.ID)
+			id := cacheKey(d.digest, t)
+			if v := cache.known[id]; !everyday && v != "" { // of any form: they ask the same
+				out.cases[key(t, f)] = directAnswers{verdict: v}
+				continue
+			}
 			steps, err := d.expand.steps(ctx, t.steps(f))
 			if err != nil {
 				return nil, fmt.Errorf("case %s: %w", t.ID, err)
 			}
 			way := func(side string) door { return d.direct(side, t.needs("superuser")) }
 			var got directAnswers
-			switch {
-			case everyday:
+			if everyday {
 				got.a = d.ask(ctx, sideA, way(sideA), t, steps)
-			case f == formOwn:
-				got.a, got.b = d.askBoth(ctx, t, steps, true, way)
-				if !got.a.equal(got.b) {
-					got.noisy = !got.a.equal(d.ask(ctx, sideA, way(sideA), t, steps))
-				}
+			} else {
+				got.verdict = d.verdict(ctx, t, steps, way)
+				cache.known[id] = got.verdict
 			}
 			out.cases[key(t, f)] = got
 		}
 	}
 	return out, nil
+}
+
+// verdict says what an evasion case shows without weir.
+func (d *databases) verdict(ctx context.Context, t *testCase, steps []step, way func(side string) door) string {
+	a, b := d.askBoth(ctx, t, steps, true, way)
+	switch {
+	case a.equal(b):
+		return outcomeVoid
+	case !a.equal(d.ask(ctx, sideA, way(sideA), t, steps)):
+		return outcomeNoisy
+	}
+	return outcomeClosed
 }
 
 // runPhase runs the corpus through weir in one mode of the masks.
@@ -112,7 +119,7 @@ func runPhase(ctx context.Context, binary, folder string, d *databases, sel sele
 			if !sel.takes(t) || !t.runsIn(d.major, elsewhere) {
 				continue
 			}
-			for _, f := range sel.forms(t) {
+			for _, f := range t.forms(sel.breadth) {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
@@ -153,9 +160,16 @@ func (r *phaseRun) evasion(ctx context.Context, t *testCase, f form) error {
 	if err != nil {
 		return err
 	}
-	res := r.add(t, f, false)
-	own := r.direct.cases[key(t, formOwn)]
 	a, b := r.d.askBoth(ctx, t, steps, true, r.way(t))
+	if f == formEvery && (a.ended() || b.ended()) { // then the forms after it have not run
+		for _, one := range append([]form{formOwn}, t.others()...) {
+			if err := r.evasion(ctx, t, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	res := r.add(t, f, false)
 	res.How = howAnswered(a)
 	if r.phase.Elsewhere == "masked" && res.How == "answered" {
 		if m := r.ofConstants(ctx, t, steps); !sameCells(m, a) {
@@ -170,12 +184,11 @@ func (r *phaseRun) evasion(ctx context.Context, t *testCase, f form) error {
 				res.Outcome = outcomeUnsteady
 			}
 		}
-	case own.a.equal(own.b):
-		res.Outcome = outcomeVoid
-	case own.noisy:
-		res.Outcome = outcomeNoisy
 	default:
-		res.Outcome = outcomeClosed
+		if f != formEvery && f != formOwn && r.direct.cases[key(t, f)].verdict == "" {
+			f = formEvery
+		}
+		res.Outcome = r.direct.cases[key(t, f)].verdict
 	}
 	return nil
 }

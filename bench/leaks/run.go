@@ -17,8 +17,8 @@ func startWeir(ctx context.Context, binary, folder string, d *databases, elsewhe
 	sources := ""
 	for _, side := range []string{sideA, sideB} {
 		for suffix, user := range map[string]string{"": analyst, superSuffix: superuser} {
-			sources += fmt.Sprintf("  - {name: %s, database: %s, project: leaks, address: \"localhost:%d\", user: %s, password: %s, tls: {mode: disable}}\n",
-				databaseOf(side)+suffix, databaseOf(side), d.server.Port, user, d.passwords[user])
+			sources += fmt.Sprintf("  - {name: %s, database: %s, project: leaks, address: \"%s:%d\", user: %s, password: %s, tls: {mode: disable}}\n",
+				databaseOf(side)+suffix, databaseOf(side), trusted, d.server.Port, user, d.passwords[user])
 		}
 	}
 	return weirserver.Start(ctx, weirserver.Options{Binary: binary, Folder: folder, Listener: "self_signed: true, plaintext: true",
@@ -33,7 +33,7 @@ func through(w *weirserver.Server, d *databases, side string, super bool) door {
 	if super {
 		database += superSuffix
 	}
-	return door{port: w.Port, user: analyst, password: doorPassword, database: database}
+	return door{host: "127.0.0.1", port: w.Port, user: analyst, password: doorPassword, database: database}
 }
 
 // ask runs a case on a side.

@@ -18,6 +18,7 @@ import (
 
 // door is where a session connects, and as whom.
 type door struct {
+	host                     string
 	port                     int
 	user, password, database string
 }
@@ -55,7 +56,7 @@ func (s *session) conn(ctx context.Context, name string) *upstream.Conn {
 	if c := s.conns[name]; c != nil {
 		return c
 	}
-	cfg := upstream.Config{Network: "tcp", Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.door.port)), TLS: upstream.Disable,
+	cfg := upstream.Config{Network: "tcp", Address: net.JoinHostPort(s.door.host, strconv.Itoa(s.door.port)), TLS: upstream.Disable,
 		User: s.door.user, Password: s.door.password, Database: s.door.database, ConnectTimeout: stepTime}
 	for _, k := range sortedKeys(s.startup) {
 		cfg.Params = append(cfg.Params, pgwire.Param{Name: k, Value: s.startup[k]})

@@ -196,13 +196,29 @@ func denied(err error) *ended {
 // readOnlyOption goes behind the client's own options, where the last one wins.
 const readOnlyOption = "-c default_transaction_read_only=on"
 
+// settingName spells a startup parameter, or those within options, as settings are.
+func settingName(s string) string {
+	return strings.NewReplacer("-", "_", "\\", "").Replace(strings.ToLower(s))
+}
+
+// revealing says that a setting sends plans with their costs, or sizes, to the
+// client. SET of it is judged as a statement.
+func revealing(s string) bool {
+	return strings.Contains(s, "debug_print_") || strings.Contains(s, "trace_sort")
+}
+
+func refusedParameter(name string) *ended {
+	return endWith(proxy.EndStartupRefused, pgwire.StateInsufficientPrivilege,
+		"parameter \""+name+"\" cannot set what shows plans", "Leave debug_print_… and trace_sort out.")
+}
+
 // upstreamParams are the client's startup parameters that go on to the server.
 func (f *front) upstreamParams() ([]pgwire.Param, error) {
 	readOnly := f.datasource.Target.ReadOnly
 	var params []pgwire.Param
 	options := ""
 	for _, p := range f.startup.Params {
-		name := strings.ToLower(strings.ReplaceAll(p.Name, "-", "_"))
+		name := settingName(p.Name)
 		switch name {
 		case "user", "database", "replication":
 			continue
@@ -210,14 +226,20 @@ func (f *front) upstreamParams() ([]pgwire.Param, error) {
 			options = p.Value
 			continue
 		}
+		if revealing(name) {
+			return nil, refusedParameter(p.Name)
+		}
 		if readOnly && strings.Contains(name, "transaction_read_only") {
 			return nil, endWith(proxy.EndStartupRefused, pgwire.StateInsufficientPrivilege,
 				"parameter \""+p.Name+"\" cannot be set: the datasource is read-only", "Leave it out.")
 		}
 		params = append(params, p)
 	}
+	if revealing(settingName(options)) {
+		return nil, refusedParameter("options")
+	}
 	if readOnly {
-		if strings.Contains(strings.ToLower(strings.ReplaceAll(options, "-", "_")), "transaction_read_only") {
+		if strings.Contains(settingName(options), "transaction_read_only") {
 			return nil, endWith(proxy.EndStartupRefused, pgwire.StateInsufficientPrivilege,
 				"options cannot set whether transactions are read-only: the datasource is read-only", "Leave it out.")
 		}

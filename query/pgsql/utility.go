@@ -483,6 +483,14 @@ func (r *run) setting(s Setting, pos int32) {
 	switch s.Name {
 	case "search_path", "client_encoding", "names", "standard_conforming_strings":
 		r.stmt.Changes |= ChangeSettings
+	case "debug_print_parse", "debug_print_rewritten", "debug_print_plan", "trace_sort":
+		switch lowerASCII(s.Value) {
+		case "off", "false", "no", "0", "f", "n":
+		default:
+			if !s.Default {
+				r.gap(pos, "setting "+s.Name+" sends plans, which show sizes and estimates, to the client")
+			}
+		}
 	case "role", "session_authorization":
 		r.stmt.Changes |= ChangeRole
 	case "transaction_read_only", "default_transaction_read_only":

@@ -11,7 +11,7 @@ import (
 
 // Files holds schema.sql, protected.json and the cases.
 //
-//go:embed schema.sql protected.json cases
+//go:embed schema.sql protected.json cases benign
 var Files embed.FS
 
 // Sides of Data: two that differ in protected values, and one of constants.

@@ -183,11 +183,14 @@ func (s *Session) maskOf(o *query.Output, masks maskSet) (*policy.Mask, query.Co
 					ref.Schema, ref.Table, ref.Column, m.Function, o.Name),
 				Hint: instead(ref.Column, query.UseDerived, m)}
 		}
-		if found != nil && !sameMask(found, m) {
+		if found != nil {
+			m = commonMask(found, m)
+		}
+		if m == nil {
 			return nil, ref, &Denial{SQLState: insufficientPrivilege, Rule: "masked_column", Pos: -1,
 				Message: fmt.Sprintf("%s and %s share a result column but have different masks", column.Column, ref.Column),
 				Detail: fmt.Sprintf("Rule masked_column: %s.%s.%s is masked with %s, %s.%s.%s with %s.", column.Schema, column.Table, column.Column,
-					found.Function, ref.Schema, ref.Table, ref.Column, m.Function),
+					found.Function, ref.Schema, ref.Table, ref.Column, masks[columnName{ref.Schema, ref.Table, ref.Column}].Function),
 				Hint: "Select them in statements of their own."}
 		}
 		found, column = m, ref

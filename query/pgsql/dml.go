@@ -351,6 +351,7 @@ func (r *run) merge(x *pg.MergeStmt, outer *scope) []column {
 	}
 	r.rec.writing(x.Relation, t, x)
 	source := r.from(x.SourceRelation, sc)
+	markNullable(pg.JoinType_JOIN_FULL, nil, source)
 	sc.items = append([]*rangeItem{t.item}, source...)
 	r.rec.level(sc.items)
 	r.use(r.expr(x.JoinCondition, sc), query.UseJoin)

@@ -176,6 +176,7 @@ func (r *run) join(j *pg.JoinExpr, sc *scope) []*rangeItem {
 	side := &scope{parent: sc.parent, ctes: sc.ctes, params: sc.params,
 		items: append(append([]*rangeItem(nil), sc.items...), left...)}
 	right := r.from(j.Rarg, side)
+	markNullable(j.Jointype, left, right)
 	both := append(append([]*rangeItem(nil), left...), right...)
 	if j.Quals != nil {
 		on := sc.beside()
@@ -224,6 +225,20 @@ func (r *run) join(j *pg.JoinExpr, sc *scope) []*rangeItem {
 		out = append(out, &rangeItem{name: j.JoinUsingAlias.Aliasname, cols: usingOnly, nameOnly: true})
 	}
 	return out
+}
+
+// markNullable notes which items an outer join may leave empty.
+func markNullable(kind pg.JoinType, left, right []*rangeItem) {
+	if kind == pg.JoinType_JOIN_RIGHT || kind == pg.JoinType_JOIN_FULL {
+		for _, it := range left {
+			it.nullable = true
+		}
+	}
+	if kind == pg.JoinType_JOIN_LEFT || kind == pg.JoinType_JOIN_FULL {
+		for _, it := range right {
+			it.nullable = true
+		}
+	}
 }
 
 // mergeJoined is the value of a column that a join merges. Which side the

@@ -115,6 +115,8 @@ type rewriter struct {
 	// later puts into the tree what the facts do not count: filters, and the
 	// fences in front of them.
 	later []func()
+	// direct are the relations that the client's text names itself.
+	direct map[uint32]bool
 	// changed is set when the tree differs from the client's.
 	changed bool
 }
@@ -167,7 +169,7 @@ func (a *Analyzer) rewrite(before *Analysis, text string, index int, cat *Catalo
 		return nil, &query.RewriteError{Reason: terr.Message, Pos: -1}
 	}
 	out.Statement.Span = query.Span{End: len(out.SQL)}
-	w.settle(out, &before.Statements[index].Facts)
+	w.settle(out)
 	return out, nil
 }
 

@@ -13,6 +13,10 @@ func (w *rewriter) record(n *pg.Node) {
 	r := w.newRun("")
 	r.rec = w.rec
 	r.statement(n)
+	w.direct = map[uint32]bool{}
+	for _, t := range r.acc.order {
+		w.direct[t.rel.OID] = t.direct
+	}
 }
 
 // edit changes the tree by what was recorded.
@@ -22,6 +26,7 @@ func (w *rewriter) edit(n *pg.Node) {
 	}
 	w.sameNames()
 	w.references()
+	w.wholeRows(n)
 	w.expandStars(n)
 	w.groups()
 	for _, x := range w.rec.writes {
@@ -178,6 +183,47 @@ func (w *rewriter) references() {
 			}
 		}
 	}
+}
+
+// wholeRows gives rows of a subquery the type of the relation that it stands
+// for. An outer join would make a row of nulls of what is null as a whole, and
+// a domain might refuse a constant: there the row has no type of its own.
+func (w *rewriter) wholeRows(n *pg.Node) {
+	seen := map[*pg.ColumnRef]bool{}
+	each(n.ProtoReflect(), func(m protoreflect.Message) bool {
+		switch x := m.Interface().(type) {
+		case *pg.A_Indirection: // a field of it keeps its origin
+			if c := x.Arg.GetColumnRef(); c != nil {
+				seen[c] = true
+			}
+		case *pg.Node:
+			c := x.GetColumnRef()
+			ref := w.rec.refs[c]
+			if ref == nil || seen[c] || !ref.wholeRow || !isReplaced(ref.item) || ref.item.nullable || len(ref.item.read.system) > 0 {
+				break
+			}
+			seen[c] = true
+			if rel := ref.item.read.rel; w.castsToRow(rel) {
+				x.Node = &pg.Node_TypeCast{TypeCast: &pg.TypeCast{Arg: &pg.Node{Node: x.Node},
+					TypeName: &pg.TypeName{Names: []*pg.Node{stringNode(rel.Schema), stringNode(rel.Name)}, Typemod: -1}}}
+			}
+		}
+		return true
+	})
+}
+
+func (w *rewriter) castsToRow(rel *Relation) bool {
+	if rel.RowType == 0 {
+		return false
+	}
+	n := w.of(rel)
+	for i := range rel.Columns {
+		t := w.cat.Types[rel.Columns[i].Type]
+		if t == nil || t.Kind == 'd' && n != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // qualifies reports whether field i of a name is that of the entry of FROM,

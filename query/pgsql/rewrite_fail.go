@@ -207,7 +207,7 @@ func (rec *recording) operator(x *pg.A_Expr) {
 	switch x.GetKind() {
 	case pg.A_Expr_Kind_AEXPR_LIKE, pg.A_Expr_Kind_AEXPR_ILIKE:
 		text := constantText(x.Rexpr)
-		rec.pattern = text != nil && !strings.HasSuffix(*text, `\\`)
+		rec.pattern = text != nil && !strings.HasSuffix(*text, `\`)
 	case pg.A_Expr_Kind_AEXPR_OP_ANY, pg.A_Expr_Kind_AEXPR_OP_ALL:
 		rec.array = true
 	}

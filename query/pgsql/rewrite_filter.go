@@ -104,11 +104,15 @@ func (w *rewriter) filter(rel *Relation, text string) *filter {
 	r.rec.stored = &storedText{what, w.st.SearchPath}
 	item := r.plainItem(rel)
 	item.name, item.schema = rel.Name, rel.Schema
-	r.use(r.expr(expr, &scope{items: []*rangeItem{item}}), query.UseFilter)
+	v := r.expr(expr, &scope{items: []*rangeItem{item}})
+	r.use(v, query.UseFilter)
 	if len(r.acc.missing) > 0 {
 		for _, g := range r.acc.gaps {
 			refuse(-1, "", "%s cannot be used: %s", what, g.Reason)
 		}
+	}
+	if v.typ != 0 && v.typ != oidBool && v.typ != oidUnknown {
+		refuse(-1, "", "%s cannot be used: it is not boolean", what)
 	}
 	f := &filter{expr: expr, own: map[*pg.ColumnRef]string{}, inner: map[string]bool{}}
 	for c, ref := range r.rec.refs {

@@ -96,11 +96,7 @@ func (w *rewriter) newRun(text string) *run {
 
 // settle takes positions out of the facts, for the text is not the client's,
 // and keeps what the client's text names itself.
-func (w *rewriter) settle(out *Rewritten, before *query.Facts) {
-	direct := map[uint32]bool{}
-	for _, t := range before.Tables {
-		direct[t.OID] = t.Direct
-	}
+func (w *rewriter) settle(out *Rewritten) {
 	lists := []*query.Facts{out.Facts, &out.Statement.Facts}
 	if c := out.Statement.cursor; c != nil {
 		lists = append(lists, c.Facts)
@@ -126,7 +122,7 @@ func (w *rewriter) settle(out *Rewritten, before *query.Facts) {
 		}
 		for i := range f.Tables {
 			t := &f.Tables[i]
-			t.Direct = t.Direct && direct[t.OID]
+			t.Direct = t.Direct && w.direct[t.OID]
 			for j := range t.Columns {
 				for k := range t.Columns[j].At {
 					t.Columns[j].At[k] = -1

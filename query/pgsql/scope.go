@@ -42,6 +42,8 @@ type rangeItem struct {
 	// read is the entry of FROM that the item is, while a statement is
 	// rewritten and if it is a relation.
 	read *read
+	// nullable says that an outer join may give no row of the item.
+	nullable bool
 }
 
 // A cte is one query of WITH.

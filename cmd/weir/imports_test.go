@@ -17,6 +17,7 @@ const module = "github.com/weirdb/weir/"
 // below it. Packages of one line do not import each other.
 var layers = [][]string{
 	{"cmd/weir", "bench", "bench/regress", "bench/leaks", "proxy/e2e"},
+	{"bench/leaks/corpus", "bench/leaks/random"},
 	{"configs", "control"},
 	{"proxy/pgsession"},
 	{"proxy"},

@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 type options struct {
@@ -35,6 +36,7 @@ type options struct {
 	json    string // file for the results
 	keep    string // folder for weir's logs
 	output  string
+	chance  chance
 	cache   string // file of verdicts on cases without weir
 }
 
@@ -68,8 +70,16 @@ func parseFlags() (options, error) {
 	flag.StringVar(&o.output, "output", "text", "text, or json on standard output")
 	flag.StringVar(&o.json, "json", "", "also write the results as JSON to this file")
 	flag.StringVar(&o.keep, "keep", "", "folder that keeps weir's configuration and log")
+	flag.IntVar(&o.chance.statements, "random", 0, "afterwards, as many statements made up by chance")
+	flag.Uint64Var(&o.chance.seed, "seed", 0, "seed of what is made up (default: another one each time)")
+	flag.IntVar(&o.chance.first, "first", 0, "number of the first session made up, to repeat one")
+	minutes := flag.Float64("minutes", 0, "afterwards, statements made up by chance for so long")
 	flag.StringVar(&o.cache, "cache", "", "file that remembers what evasion cases do without weir")
 	flag.Parse()
+	o.chance.time = time.Duration(*minutes * float64(time.Minute))
+	if o.chance.seed == 0 {
+		o.chance.seed = uint64(time.Now().UnixNano())
+	}
 	for _, s := range strings.Split(*servers, ",") {
 		major, err := strconv.Atoi(s)
 		if err != nil {
@@ -162,6 +172,11 @@ func runServer(ctx context.Context, o options, major int, sel selection, folder 
 		p, err := runPhase(ctx, o.weir, home, d, sel, direct, mode, progress)
 		if err != nil {
 			return nil, err
+		}
+		if o.chance.wanted() {
+			if p.ByChance, err = runByChance(ctx, o.weir, home, d, o.chance, mode, progress); err != nil {
+				return nil, err
+			}
 		}
 		phases = append(phases, p)
 	}

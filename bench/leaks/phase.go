@@ -3,17 +3,22 @@ package main
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"regexp"
+	"slices"
 	"time"
+
+	"github.com/weirdb/weir/bench/leaks/random"
 )
 
 // phase is one run of the corpus: a server version and a mode of the masks.
 type phase struct {
-	Major     int      `json:"postgresql"`
-	Elsewhere string   `json:"elsewhere"`
-	Results   []result `json:"results"`
-	Seconds   float64  `json:"seconds"`
+	Major     int             `json:"postgresql"`
+	Elsewhere string          `json:"elsewhere"`
+	Results   []result        `json:"results"`
+	Seconds   float64         `json:"seconds"`
+	ByChance  *random.Summary `json:"by_chance,omitempty"`
 }
 
 // directly holds the answers of a server without weir, by case and form.
@@ -33,10 +38,30 @@ type selection struct {
 	corpus  *corpus
 	pattern *regexp.Regexp // of ids and families; nil for all
 	breadth breadth
+	sample  uint32 // one in so many cases; 0 for all
+	// unchecked takes it that evasion cases show something without weir.
+	unchecked bool
 }
 
 func (s selection) takes(t *testCase) bool {
+	if s.sample > 0 {
+		h := fnv.New32a()
+		_, _ = io.WriteString(h, t.ID) // never fails
+		if h.Sum32()%s.sample != 0 {
+			return false
+		}
+	}
 	return s.pattern == nil || s.pattern.MatchString(t.ID) || s.pattern.MatchString(t.Family)
+}
+
+// any says whether anything is to run.
+func (s selection) any(major int, elsewhere string) bool {
+	for _, t := range slices.Concat(s.corpus.cases, s.corpus.everyday) {
+		if s.takes(t) && t.runsIn(major, elsewhere) {
+			return true
+		}
+	}
+	return false
 }
 
 // askDirectly runs everything without weir.
@@ -60,6 +85,10 @@ func askDirectly(ctx context.Context, d *databases, sel selection, modes []strin
 			}
 			p.step(t.ID)
 			id := cacheKey(d.digest, t)
+			if sel.unchecked && !everyday {
+				out.cases[key(t, f)] = directAnswers{verdict: outcomeClosed}
+				continue
+			}
 			if v := cache.known[id]; !everyday && v != "" { // of any form: they ask the same
 				out.cases[key(t, f)] = directAnswers{verdict: v}
 				continue
@@ -99,6 +128,9 @@ func runPhase(ctx context.Context, binary, folder string, d *databases, sel sele
 	began := time.Now()
 	if err := d.reset(ctx); err != nil {
 		return nil, err
+	}
+	if !sel.any(d.major, elsewhere) {
+		return &phase{Major: d.major, Elsewhere: elsewhere}, nil
 	}
 	w, err := startWeir(ctx, binary, folder, d, elsewhere)
 	if err != nil {

@@ -93,7 +93,7 @@ func (c counts) refusedShare() float64 {
 // failed says whether a phase breaks the promise.
 func (p *phase) failed() bool {
 	c := p.counts()
-	return c.Leaks > 0 || c.Changed > 0 || c.refusedShare() > allowedRefusals[p.Elsewhere]
+	return p.ByChance != nil && p.ByChance.Failed() || c.Leaks > 0 || c.Changed > 0 || c.refusedShare() > allowedRefusals[p.Elsewhere]
 }
 
 func (p *phase) title() string {
@@ -116,7 +116,11 @@ func (p *phase) summary() string {
 	if len(more) > 0 {
 		line += "   (" + strings.Join(more, ", ") + ")"
 	}
-	return fmt.Sprintf("%s: %s, %d runs in %.0f s", p.title(), line, c.Runs, p.Seconds)
+	line = fmt.Sprintf("%s: %s, %d runs in %.0f s", p.title(), line, c.Runs, p.Seconds)
+	if r := p.ByChance; r != nil {
+		line += fmt.Sprintf("\n%s: by chance %d statements, seed %d: leaks %d, in %.0f s", p.title(), r.Statements, r.Seed, len(r.Findings), r.Seconds)
+	}
+	return line
 }
 
 // write prints what went wrong, and with verbose everything.
@@ -128,6 +132,10 @@ func (p *phase) write(w io.Writer, verbose bool) {
 		{outcomeUnsteady, "differ now and then"}, {outcomeNoisy, "differ from themselves without weir"}, {outcomeVoid, "show nothing without weir"},
 	} {
 		p.writePart(w, part.outcome, part.title)
+	}
+	if p.ByChance != nil {
+		fmt.Fprintln(w, "\nmade up by chance:")
+		p.ByChance.Write(w)
 	}
 	if !verbose {
 		return

@@ -55,7 +55,7 @@ func start(ctx context.Context, path string, config *configs.Config, log *slog.L
 	r := &daemon{path: path, config: config, log: log, resolver: secrets.NewResolver(),
 		registry: prometheus.NewRegistry(), failed: make(chan error, 1)}
 	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, step := range []func(context.Context) error{r.openState, r.openPolicy, r.openSources, r.listen, r.openAdmin} {
+	for _, step := range []func(context.Context) error{checkStack, r.openState, r.openPolicy, r.openSources, r.listen, r.openAdmin} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, r.close(ctx))
 		}
@@ -63,6 +63,9 @@ func start(ctx context.Context, path string, config *configs.Config, log *slog.L
 	r.watchUsers()
 	return r, nil
 }
+
+// checkStack refuses to start where the SQL parser could run out of stack.
+func checkStack(context.Context) error { return pgsql.CheckStack() }
 
 // openState opens the journal first: whatever changes the store is recorded.
 func (r *daemon) openState(ctx context.Context) error {

@@ -50,7 +50,8 @@ func refusal(decision *policy.Decision) *Denial {
 // that it might touch, which the person need not know of.
 func unread(f *query.Facts) *Denial {
 	d := &Denial{SQLState: insufficientPrivilege, Rule: "incomplete", Pos: -1, Message: "the statement cannot be analysed",
-		Hint: "Write it with plain columns, tables and built-in functions."}
+		Detail: "Rule incomplete: what cannot be analysed needs a grant that is unrestricted.",
+		Hint:   "Write it with plain columns, tables and built-in functions."}
 	if len(f.Gaps) > 0 {
 		d.Message += ": " + f.Gaps[0].Reason
 		d.Pos = f.Gaps[0].Pos
@@ -72,6 +73,7 @@ func mistake(f *query.Facts) *Denial {
 func (s *Session) incomplete(f *query.Facts) *Denial {
 	d := &Denial{SQLState: insufficientPrivilege, Rule: "incomplete", Pos: -1,
 		Message: fmt.Sprintf("the statement cannot be shown to keep masked columns from %s", s.user.Name),
+		Detail:  "Rule incomplete: what cannot be analysed might read any column.",
 		Hint:    "Write it with plain columns, tables and built-in functions."}
 	if len(f.Gaps) > 0 {
 		d.Message += ": " + f.Gaps[0].Reason

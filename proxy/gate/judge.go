@@ -125,8 +125,8 @@ func (s *Session) enforce(ctx context.Context, stmt Statement, decision *policy.
 	if d != nil {
 		return d
 	}
-	if d := s.uses(t.Facts, masks, nil); d != nil {
-		return d
+	if u := firstUse(t.Facts, masks, nil); u != nil {
+		return s.stillUsed(stmt, masks, u)
 	}
 	if d := s.outputs(t.Facts, masks, t); d != nil {
 		return d

@@ -119,7 +119,7 @@ func (s *Session) hidden(f *query.Facts, masks maskSet) map[columnName]bool {
 	}
 	for i := range f.Output {
 		o := &f.Output[i]
-		if _, _, d := s.maskOf(o, masks); d == nil {
+		if _, _, d := s.maskOf(f, o, masks); d == nil {
 			continue
 		}
 		for _, ref := range o.Origins {
@@ -138,7 +138,7 @@ func (s *Session) constant(f *query.Facts, t *query.Table, c *query.ColumnUse, m
 	}
 	value, err := masking.Constant(masking.Spec{Function: m.Function, Args: m.Args}, typ)
 	if err != nil {
-		d := s.maskedUse(f, t, c, c.Uses&^query.UseOutput, m)
+		d := s.maskedUse(f, &use{t, c, c.Uses &^ query.UseOutput, m})
 		d.Cause = err
 		d.Hint = fmt.Sprintf("Select %s by its name alone: its type %s has no constant that could stand in its place, unless the administrator masks it with null.", c.Name, typ)
 		return nil, d
@@ -251,21 +251,26 @@ func (s *Session) unwritable(f *query.Facts, masks maskSet, wanted query.Rewrite
 	}
 	if len(filtered) == 0 {
 		d.Rule = "masked_column"
-		if use := s.uses(f, masks, nil); use != nil {
-			d.Message = use.Message + ": " + d.Message
-			if d.Pos < 0 {
-				d.Pos = use.Pos
-			}
-		}
 		d.Detail = fmt.Sprintf("Rule masked_column: the statement would have to run with a constant in the place of %s.", strings.Join(hidden, ", "))
-		if d.Hint == "" {
-			d.Hint = "Select the column by its name alone, or leave it out of the statement."
+		if u := s.uses(f, masks, nil); u != nil {
+			d.Message = u.Message + ": " + d.Message
+			if d.Pos < 0 {
+				d.Pos = u.Pos
+			}
+			if d.Hint == "" {
+				d.Hint = u.Hint
+			}
 		}
 		return d
 	}
-	d.Detail = fmt.Sprintf("Rule row_filter: %s sees only some rows of %s.", s.user.Name, strings.Join(filtered, ", "))
-	if d.Hint == "" {
-		d.Hint = "Ask the administrator for a view that holds the permitted rows."
+	names := strings.Join(filtered, ", ")
+	d.Detail = fmt.Sprintf("Rule row_filter: %s sees only some rows of %s.", s.user.Name, names)
+	switch {
+	case d.Hint != "":
+	case f.Class == query.ClassRead || f.Class == query.ClassExplain:
+		d.Hint = fmt.Sprintf("Select from %s by its name; the rows are filtered by themselves.", names)
+	default:
+		d.Hint = fmt.Sprintf("Ask somebody who sees all rows of %s to do it.", names)
 	}
 	return d
 }

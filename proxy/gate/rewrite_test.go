@@ -107,7 +107,7 @@ func TestRewriting(t *testing.T) {
 		{name: "several, by name", facts: selects(column("salary", 3, numericOID, query.UseOrder, 30), column("email", 2, textOID, query.UseGroup, 20), column("id", 1, 23, query.UseOutput)), left: plain,
 			want: "hr.employees  email=[redacted] salary=NULL"},
 		{name: "one that still shows is refused", facts: selects(column("email", 2, textOID, query.UseFilter, 30)), left: selects(column("email", 2, textOID, query.UseOrder)),
-			want: "hr.employees  email=[redacted]", refuse: "email is masked for ana; it may be selected but not used in ORDER BY", rule: "masked_column"},
+			want: "hr.employees  email=[redacted]", refuse: "email is masked for ana; it may be selected but not used in WHERE or another condition", rule: "masked_column"},
 		{name: "one that shows only after rewriting is refused", facts: selects(column("email", 2, textOID, query.UseFilter, 30)), left: selects(column("ssn", 4, textOID, query.UseOrder)),
 			want: "hr.employees  email=[redacted]", refuse: "ssn is masked for ana", rule: "masked_column"},
 		{name: "incomplete after rewriting", facts: selects(column("email", 2, textOID, query.UseFilter, 30)), left: &query.Facts{Class: query.ClassRead, Gaps: []query.Gap{{Reason: "hole", Pos: -1}}},

@@ -45,6 +45,7 @@ type databases struct {
 	newest    uint32 // the largest OID of what the corpus made
 	expand    *expander
 	admin     *pgx.Conn // on side a
+	pool      pool
 }
 
 // startDatabases starts a server and loads the corpus.
@@ -55,7 +56,7 @@ func startDatabases(ctx context.Context, major int, c *corpus) (*databases, erro
 	if err != nil {
 		return nil, err
 	}
-	d := &databases{major: major, server: s, passwords: map[string]string{analyst: "analyst-pw", superuser: "super-pw"}}
+	d := &databases{major: major, server: s, passwords: map[string]string{analyst: "analyst-pw", superuser: "super-pw"}, pool: pool{idle: map[door]pooled{}}}
 	for _, step := range []func(context.Context, *corpus) error{d.loadSchema, d.loadData, d.makeConstants, d.keep, d.prepareExpansion} {
 		if err := step(ctx, c); err != nil {
 			d.stop()
@@ -66,6 +67,7 @@ func startDatabases(ctx context.Context, major int, c *corpus) (*databases, erro
 }
 
 func (d *databases) stop() {
+	d.pool.close()
 	if d.admin != nil {
 		_ = d.admin.Close(context.Background())
 	}
@@ -158,6 +160,7 @@ func (d *databases) keep(ctx context.Context, _ *corpus) error {
 
 // reset undoes what cases have left behind.
 func (d *databases) reset(ctx context.Context) error {
+	d.pool.close()
 	if d.admin != nil {
 		_ = d.admin.Close(ctx)
 		d.admin = nil

@@ -41,7 +41,7 @@ func (d *databases) ask(ctx context.Context, side string, way door, t *testCase,
 	if err := d.before(ctx, side, t.Before); err != nil {
 		return answer{{kind: kindClosed, body: []byte("before: " + err.Error())}}
 	}
-	a := runSession(ctx, way, t.Startup, steps)
+	a := d.pool.run(ctx, way, t, steps)
 	a.normalise(d.newest, t.Norm)
 	return a
 }

@@ -34,13 +34,18 @@ const maxMessage = 64 << 20
 func runSession(ctx context.Context, d door, startup map[string]string, steps []step) answer {
 	s := &session{door: d, startup: startup, conns: map[string]*upstream.Conn{}}
 	defer s.close()
+	s.run(ctx, steps)
+	return s.got
+}
+
+// run runs the steps. It returns false if the session is over.
+func (s *session) run(ctx context.Context, steps []step) bool {
 	for _, st := range steps {
 		if !s.step(ctx, st) {
-			return s.got
+			return false
 		}
 	}
-	s.settle()
-	return s.got
+	return s.settle()
 }
 
 type session struct {
@@ -160,7 +165,7 @@ func (s *session) read(conn string, c *upstream.Conn) (message, error) {
 }
 
 // settle collects what comes without a question, such as notifications.
-func (s *session) settle() {
+func (s *session) settle() bool {
 	if len(s.order) > 1 {
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -169,20 +174,19 @@ func (s *session) settle() {
 		c.Reader.SetLimit(time.Now().Add(stepTime))
 		out, _ := (&pgproto3.Sync{}).Encode(nil)
 		if err := write(c.Net, out, false); err != nil {
-			s.ended(name, err)
-			return
+			return s.ended(name, err)
 		}
 		for {
 			m, err := s.read(name, c)
 			if err != nil {
-				s.ended(name, err)
-				return
+				return s.ended(name, err)
 			}
 			if m.kind == 'Z' {
 				break
 			}
 		}
 	}
+	return true
 }
 
 func (s *session) close() {

@@ -109,7 +109,7 @@ func (c *Catalog) loadRelations(ctx context.Context, conn *pgx.Conn, role string
 		if err := rows.Scan(&r.Schema, &r.Name, &r.View, &r.System, &r.Insert, &r.Update, &r.Delete, &r.Key, &col.Name, &col.Type, &col.Generated, &col.Required); err != nil {
 			return err
 		}
-		if r.System && (volatileRelation(r.Name) || strings.HasSuffix(col.Name, "_catalog")) {
+		if r.System && !stableCatalogs[r.Name] {
 			continue
 		}
 		if last == nil || last.Schema != r.Schema || last.Name != r.Name {
@@ -121,18 +121,16 @@ func (c *Catalog) loadRelations(ctx context.Context, conn *pgx.Conn, role string
 	return rows.Err()
 }
 
-// volatileRelation names system relations whose contents belong to the moment
-// or to one database's name.
-func volatileRelation(name string) bool {
-	for _, p := range []string{"pg_stat_", "pg_statio_", "pg_timezone", "pg_locks", "pg_cursors", "pg_prepared", "pg_settings", "pg_backend_memory",
-		"pg_shmem", "pg_file_settings", "pg_hba", "pg_ident", "pg_largeobject", "pg_replication", "pg_aios", "pg_wait_events", "information_schema_catalog_name",
-		"pg_foreign", "pg_user_mapping", "pg_database", "pg_sequences", "foreign_", "_pg_", "user_mapping", "pg_config", "pg_dios"} {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
+// stableCatalogs are system relations whose contents belong neither to the
+// moment nor to what a session makes.
+var stableCatalogs = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields("pg_proc pg_operator pg_am pg_opclass pg_opfamily pg_amop pg_amproc pg_cast pg_language pg_collation pg_enum pg_range pg_policy pg_policies pg_matviews pg_stats pg_stats_ext pg_stats_ext_exprs " +
+		"pg_statistic_ext pg_roles pg_user pg_description pg_ts_config pg_ts_dict pg_ts_parser pg_ts_template pg_aggregate pg_inherits pg_partitioned_table pg_extension pg_conversion pg_trigger") {
+		m[name] = true
 	}
-	return false
-}
+	return m
+}()
 
 func (c *Catalog) loadEnums(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `SELECT quote_ident(n.nspname) || '.' || quote_ident(t.typname), e.enumlabel::text FROM pg_enum e

@@ -34,6 +34,7 @@ type Generator struct {
 	pool             map[string][]string    // constants by type
 	byType           map[string][]*Function // functions by result type, of known arguments
 	names            []string               // adversarial names
+	ambiguous        []string               // of relations; those in several schemas if there are any
 
 	// Coverage counts constructs over all sessions so far.
 	Coverage map[string]int
@@ -50,7 +51,8 @@ type sessionState struct {
 	path     []string    // search_path, empty for the default
 	temps    []*Relation // temporary tables
 	prepared int
-	wrote    bool // rows of tables moved
+	sent     []string // texts without parameters
+	wrote    bool     // rows of tables moved
 }
 
 // statementState belongs to one statement.
@@ -84,6 +86,7 @@ func NewGenerator(c *Catalog, bias Bias, seed uint64) *Generator {
 			}
 		}
 	}
+	g.ambiguous = ambiguous(g.readable)
 	for _, t := range slices.Sorted(maps.Keys(c.Functions)) {
 		for i := range c.Functions[t] {
 			f := &c.Functions[t][i]
@@ -93,6 +96,26 @@ func NewGenerator(c *Catalog, bias Bias, seed uint64) *Generator {
 		}
 	}
 	return g
+}
+
+// ambiguous lists names that stand for several relations, all names if there
+// is none.
+func ambiguous(relations []*Relation) []string {
+	n := map[string]int{}
+	for _, r := range relations {
+		n[r.Name]++
+	}
+	var all, several []string
+	for _, name := range slices.Sorted(maps.Keys(n)) {
+		all = append(all, Quote(name))
+		if n[name] > 1 {
+			several = append(several, Quote(name))
+		}
+	}
+	if len(several) > 0 {
+		return several
+	}
+	return all
 }
 
 // callable says that arguments for the function can be made.
@@ -178,6 +201,9 @@ func (g *Generator) send(sql string) {
 		form = 1 + g.rng.IntN(2)
 	} else if n := g.rng.IntN(100); n >= 55 {
 		form = 1 + (n-55)/25
+	}
+	if g.stm.params == nil && len(g.st.sent) < 20 && !writes(sql) && strings.HasPrefix(sql, "SELECT") {
+		g.st.sent = append(g.st.sent, sql)
 	}
 	step := Step{Q: sql, Unordered: g.st.wrote}
 	if form > 0 {

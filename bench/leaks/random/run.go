@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +32,9 @@ type Options struct {
 	// what the server accepts and what would differ there.
 	Direct   int
 	Findings int // end after so many; 0: no bound
+	// Again repeats each session when weir has seen many others since, and asks
+	// whether it answers as before: what it keeps of statements must not mix them up.
+	Again    bool
 	Progress io.Writer
 }
 
@@ -51,6 +55,8 @@ type Summary struct {
 	Passed     int // statements that weir and the server completed
 	TimedOut   int
 	Unsteady   int // differed once, and not when repeated
+	Repeated   int // statements asked again later
+	Changed    []Change
 	Seconds    float64
 
 	// Of the sample that ran directly, too:
@@ -65,15 +71,23 @@ type Summary struct {
 	Findings []Finding
 }
 
+// Change is a statement that was answered otherwise when a session was repeated.
+type Change struct {
+	Session, Step  int
+	SQL            string
+	Before, Behind string // SQLSTATE and a digest of the answer
+}
+
 // run is one run of a Runner.
 type run struct {
-	w      World
-	o      Options
-	gen    *Generator
-	sum    *Summary
-	newest uint32 // the largest OID that is there before
-	adminA *pgx.Conn
-	adminB *pgx.Conn
+	w       World
+	o       Options
+	gen     *Generator
+	sum     *Summary
+	newest  uint32 // the largest OID that is there before
+	adminA  *pgx.Conn
+	adminB  *pgx.Conn
+	answers map[int][]string // digests by session, of those to be repeated
 }
 
 // Run makes sessions and runs them on both sides until a bound of o. The
@@ -114,6 +128,11 @@ func Run(ctx context.Context, w World, o Options) (*Summary, error) {
 		}
 		if n%400 == 399 {
 			if err := r.tidy(ctx); err != nil {
+				return r.sum, err
+			}
+		}
+		if o.Again && len(r.answers) >= 150 {
+			if err := r.again(ctx); err != nil {
 				return r.sum, err
 			}
 		}
@@ -162,6 +181,11 @@ func (r *run) session(ctx context.Context, n int) error {
 			return err
 		}
 	}
+	if r.o.Again {
+		if err := r.align(ctx); err != nil {
+			return err
+		}
+	}
 	out, err := r.both(ctx, s.Steps, r.w.A, r.w.B)
 	if err != nil {
 		return err
@@ -173,6 +197,9 @@ func (r *run) session(ctx context.Context, n int) error {
 		return nil
 	}
 	if out.difference == "" {
+		if r.o.Again {
+			r.remember(n, s.Steps, out)
+		}
 		return nil
 	}
 	return r.pursue(ctx, n, s.Steps[:out.last+1])
@@ -299,9 +326,39 @@ func (r *run) run(ctx context.Context, steps []Step, da, db Dial, stop bool) (*o
 
 const canceled = "57014"
 
+// keeps says that steps could change the databases for good: a smaller session
+// may have lost its BEGIN.
+func keeps(steps []Step) bool {
+	open, wrote := false, false
+	for i := range steps {
+		text := steps[i].Text()
+		first, rest, _ := strings.Cut(text, " ")
+		switch {
+		case first == "BEGIN" || first == "START":
+			open, wrote = true, false
+		case (first == "ROLLBACK" || first == "ABORT") && !strings.HasPrefix(rest, "TO"):
+			open = false
+		case first == "COMMIT":
+			if wrote {
+				return true
+			}
+			open = false
+		case writes(text) && !strings.HasPrefix(text, "CREATE TEMP"):
+			if !open {
+				return true
+			}
+			wrote = true
+		}
+	}
+	return false
+}
+
 // pursue repeats a difference and makes its session small.
 func (r *run) pursue(ctx context.Context, n int, steps []Step) error {
 	differs := func(steps []Step) (string, bool, error) {
+		if keeps(steps) {
+			return "", false, nil
+		}
 		if err := r.align(ctx); err != nil {
 			return "", false, err
 		}

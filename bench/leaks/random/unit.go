@@ -21,6 +21,7 @@ func (g *Generator) unit() {
 		choice{2, "unit.portal", g.unitPortal},
 		choice{3, "unit.error", g.unitError},
 		choice{2, "unit.show", g.unitShow},
+		choice{4, "unit.again", g.unitAgain},
 	)
 }
 
@@ -293,6 +294,26 @@ func (g *Generator) unitError() {
 	g.hit("error")
 	g.send("SELECT " + text + " FROM " + from)
 	g.steps[len(g.steps)-1].Apart = true
+}
+
+// unitAgain gives an earlier text, or one that many sessions give, another
+// meaning: what was learnt about a text must not outlive that.
+func (g *Generator) unitAgain() {
+	if len(g.st.temps) == 0 || g.chance(50) {
+		g.setPath("SET")
+	}
+	for range 1 + g.rng.IntN(3) {
+		g.begin()
+		if len(g.st.sent) > 0 && g.chance(50) {
+			g.hit("again.earlier")
+			g.send(one(g, g.st.sent))
+			continue
+		}
+		name := one(g, g.ambiguous)
+		g.hit("again.common")
+		g.send(one(g, []string{"SELECT * FROM " + name, "TABLE " + name, "SELECT x FROM " + name + " x", "SELECT id FROM " + name + " ORDER BY id", "COPY (SELECT * FROM " + name + ") TO STDOUT", "SELECT count(*) FROM " + name,
+			"SELECT * FROM " + name + " WHERE id < 3", "SELECT secret FROM " + name, "SELECT label, secret FROM " + name + " WHERE secret < 'm'"}))
+	}
 }
 
 // unitShow reads settings and what catalogs say.

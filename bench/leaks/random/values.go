@@ -28,7 +28,6 @@ func (c *Catalog) loadValues(ctx context.Context, a, b *pgx.Conn, protected Prot
 		}
 		r.Rows = len(left)
 		r.Leaky = len(left) != len(right)
-		drop := map[string]bool{}
 		for i := range r.Columns {
 			col := &r.Columns[i]
 			listed := protected(r.Schema, r.Name, col.Name)
@@ -37,28 +36,14 @@ func (c *Catalog) loadValues(ctx context.Context, a, b *pgx.Conn, protected Prot
 			slices.Sort(x)
 			slices.Sort(y)
 			differs := !slices.Equal(x, y)
-			if r.System && differs && !listed && !statistic(col.Name) { // numbers of objects and files
-				drop[col.Name] = true
-			}
 			col.Secret = listed || differs
 			r.Leaky = r.Leaky || differs && !listed && (slices.Contains(r.Key, col.Name) || col.Name == "id" || col.Name == "n")
 		}
-		r.Columns = slices.DeleteFunc(r.Columns, func(c Column) bool { return drop[c.Name] })
 		r.Leaky = r.Leaky && !r.System
 		kept = append(kept, r)
 	}
 	c.Relations = kept
 	return nil
-}
-
-// statistic names columns of catalogs that say something of values.
-func statistic(name string) bool {
-	for _, p := range []string{"rel", "avg_", "n_", "most_", "histogram", "correlation", "sta", "stx", "elem"} {
-		if strings.HasPrefix(name, p) && name != "relfilenode" && name != "reltoastrelid" && name != "relfrozenxid" && name != "relminmxid" {
-			return true
-		}
-	}
-	return false
 }
 
 // contents is all of a relation in text, NULL as "\x00".

@@ -53,5 +53,12 @@ regress: build ## other projects' suites, direct and through weir; prints both c
 	@deploy/install.sh server
 	$(GO) run ./bench/regress
 
+leaks: build ## what gets past the masks, and what everyday work is refused; SEED, STATEMENTS for what is made up
+	@deploy/install.sh server server18
+	$(GO) run ./bench/leaks -weir $(BIN) -server 15,18 -cache .cache/leaks.json -seed $(SEED) -random $(STATEMENTS)
+
+SEED ?= 1
+STATEMENTS ?= 2000
+
 clean: ## remove what was built and cached
 	rm -rf bin .cache

@@ -392,6 +392,10 @@ func (r *run) pursue(ctx context.Context, n int, steps []Step) error {
 	if err != nil {
 		return err
 	}
-	r.sum.Findings = append(r.sum.Findings, Finding{Session: n, Steps: small, Difference: d, OrderOnly: order})
+	f := Finding{Session: n, Steps: small, Difference: d, OrderOnly: order}
+	r.sum.Findings = append(r.sum.Findings, f)
+	if r.o.Progress != nil {
+		fmt.Fprintf(r.o.Progress, "\nfound:\n%s\n%s\n", f.Case(r.o.Seed), d)
+	}
 	return nil
 }

@@ -36,16 +36,20 @@ const (
 	UseWindow                    // PARTITION BY, ORDER BY, frame or argument of a window function
 	UseWrite                     // flows into a table, variable, setting or other stored place
 	UseCall                      // argument of a function that is not known to be safe
+	UseAssign                    // is stored into, whatever was there; policy sees a write
 )
 
 // UseAll is what an unreadable statement may do with a column.
-const UseAll Use = 1<<iota - 1
+const UseAll = UseAssign<<1 - 1
 
 var useNames = [...]string{"output", "derived", "filter", "join", "group", "distinct",
 	"order", "aggregate", "window", "write", "call"}
 
 // Names lists the uses by their policy names, in a fixed order.
 func (u Use) Names() []string {
+	if u&UseAssign != 0 {
+		u |= UseWrite
+	}
 	names := make([]string, 0, 4)
 	for i, n := range useNames {
 		if u&(1<<i) != 0 {

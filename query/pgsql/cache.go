@@ -2,6 +2,7 @@ package pgsql
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -109,7 +110,7 @@ func universe(cat *Catalog) []query.Table {
 			Access:  []string{"select", "insert", "update", "delete", "truncate", "lock", "references", "ddl"},
 			Columns: make([]query.ColumnUse, len(rel.Columns))}
 		for i, c := range rel.Columns {
-			at := make([]int, len(query.UseAll.Names()))
+			at := make([]int, bits.OnesCount16(uint16(query.UseAll)))
 			for j := range at {
 				at[j] = -1
 			}

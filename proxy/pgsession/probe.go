@@ -113,6 +113,7 @@ func (j *judge) probe() error {
 		}
 		state.Stale = state.Temp == nil
 	}
+	state.Unsettled = j.state.Unsettled
 	j.state = *state
 	return nil
 }

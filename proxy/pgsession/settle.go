@@ -119,6 +119,7 @@ func (j *judge) settle() byte {
 		}
 	}
 	j.dirty = false
+	j.state.Unsettled = j.changed&pgsql.ChangeNames != 0
 	return status
 }
 

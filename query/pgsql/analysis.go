@@ -84,6 +84,7 @@ const (
 	ChangeTemp
 	ChangeCatalog // DDL that other sessions see
 	ChangeUnknown
+	ChangeNames // a permanent name may stand for something else until the transaction ends
 )
 
 // Setting is one assignment. Value is empty with Default set for DEFAULT and RESET.

@@ -41,6 +41,7 @@ func (s *State) Apply(cat *Catalog, stmt *Statement) {
 	if stmt.Changes&(ChangeRole|ChangeTemp|ChangeUnknown) != 0 {
 		s.Stale = true
 	}
+	s.Unsettled = s.Unsettled || stmt.Changes&ChangeNames != 0
 }
 
 func (s *State) apply(cat *Catalog, set *Setting) {
@@ -182,7 +183,7 @@ func (s *State) key() string {
 	b.WriteString(s.Encoding)
 	b.WriteByte(0)
 	b.WriteString(s.TempSchema)
-	for _, flag := range []bool{s.NonStandardStrings, s.Stale, s.Predicted} {
+	for _, flag := range []bool{s.NonStandardStrings, s.Stale, s.Predicted, s.Unsettled} {
 		if flag {
 			b.WriteByte('1')
 		} else {

@@ -23,6 +23,8 @@ type Catalog struct {
 	byOID     map[uint32]*Function
 	operators map[string][]*Operator // by bare name
 	Casts     []Cast                 // user-defined ones and those of extensions only
+
+	EventTriggers []EventTrigger // those that are enabled
 }
 
 type qualified struct{ schema, name string }

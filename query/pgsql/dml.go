@@ -55,6 +55,7 @@ func (r *run) sideEffects(t *target, access string, pos int32) {
 		name := rel.Schema + "." + rel.Name
 		stored := r.acc.table(rel, false)
 		stored.whole()
+		r.generates(rel, pos)
 		if rel != t.rel {
 			r.acc.table(rel, false, access)
 		}
@@ -90,6 +91,7 @@ func (r *run) assigned(t *target, name string, pos int32) {
 
 // flow notes that a value is stored in the target.
 func (r *run) flow(t *target, v value) {
+	r.implicitCast(v, 0, -1)
 	r.use(v, query.UseWrite)
 	if len(v.deps) > 0 && t.rel != nil {
 		r.move(t.verb, t.rel.Schema+"."+t.rel.Name, -1)

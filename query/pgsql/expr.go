@@ -223,8 +223,10 @@ func (r *run) all(list []*pg.Node, sc *scope) value {
 func (r *run) alike(list []*pg.Node, sc *scope) value {
 	var v value
 	typ, known := uint32(0), true
+	var all []value
 	for _, n := range list {
 		e := r.expr(n, sc)
+		all = append(all, e)
 		if !e.literal || e.typ != oidUnknown && e.typ != 0 {
 			known = known && e.typ != 0 && (typ == 0 || typ == e.typ)
 			typ = e.typ
@@ -233,6 +235,9 @@ func (r *run) alike(list []*pg.Node, sc *scope) value {
 	}
 	if !known {
 		typ = 0
+		for _, e := range all {
+			r.implicitCast(e, 0, -1)
+		}
 	}
 	return v.typed(typ)
 }

@@ -109,7 +109,7 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 			r.catalogRelation(rel, pos)
 		}
 		r.readConditions(rel, pos)
-		return hideColumns(r.plainItem(rel))
+		return r.generatedElsewhere(hideColumns(r.plainItem(rel)))
 	}
 	v := r.view(rel)
 	r.guard.view(rel, v)

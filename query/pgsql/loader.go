@@ -47,6 +47,7 @@ func Load(ctx context.Context, conn Conn, prev *Catalog) (*Catalog, error) {
 		{"relations", l.relations}, {"columns", l.columns}, {"views", l.views}, {"conditions", l.conditions},
 		{"inheritance", l.inherits}, {"types", l.types}, {"labels", l.labels}, {"domains", l.domains},
 		{"functions", l.readFunctions}, {"operators", l.readOperators}, {"casts", l.casts},
+		{"event triggers", l.eventTriggers},
 	} {
 		if err := step.read(ctx); err != nil {
 			return nil, fmt.Errorf("load catalog: %s: %w", step.part, err)

@@ -185,6 +185,7 @@ SELECT pg_catalog.concat_ws(' ', ` + strings.Join([]string{
 		sum("pg_index"+notOf("x.indrelid"), "x.indexrelid"),
 		sum("pg_extension x", "x.oid"),
 		sum("pg_language x", "x.oid"),
+		sum("pg_event_trigger x", "x.oid"),
 		sum("pg_depend x WHERE x.deptype = 'e'", "x.classid, x.objid"),
 	}, ",\n") + `)`
 }()

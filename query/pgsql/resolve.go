@@ -22,7 +22,7 @@ func (r *run) candidates(site *callSite) []*Function {
 				out = append(out, f)
 			}
 		}
-		return exactOr(out, site)
+		return r.coerced(exactOr(out, site), site)
 	}
 	if r.st.Stale {
 		return nil
@@ -40,7 +40,7 @@ func (r *run) candidates(site *callSite) []*Function {
 	if site.field && len(out) == 0 {
 		return nil
 	}
-	return exactOr(out, site)
+	return r.coerced(exactOr(out, site), site)
 }
 
 // exactOr reduces candidates to the first exact match if there is one.
@@ -259,6 +259,8 @@ func (r *run) operators(schema, name string, left, right value, pos int32) []*Op
 			if op.Schema == s && (op.Left == 0) == (left.typ == noOperand) &&
 				(op.Left == 0 || r.coercible(left, op.Left)) && r.coercible(right, op.Right) {
 				out = append(out, op)
+				r.implicitCast(left, op.Left, pos)
+				r.implicitCast(right, op.Right, pos)
 			}
 		}
 	}
@@ -287,6 +289,7 @@ func (r *run) typeOf(t *pg.TypeName) uint32 {
 		}
 		return 0
 	}
+	r.typeChecks(ty.OID, t.Location)
 	if len(t.ArrayBounds) > 0 {
 		return r.arrayOf(ty.OID)
 	}

@@ -34,6 +34,9 @@ type State struct {
 	// rolled back change, a setting changed by a function): the session reads
 	// it again before the next analysis. Until then names do not resolve.
 	Stale bool
+	// Unsettled is set while the transaction has dropped, renamed or moved
+	// something permanent: the catalog is what other sessions see.
+	Unsettled bool
 }
 
 // Prepared is a prepared statement's text. It is analysed again at each

@@ -45,6 +45,8 @@ func (r *run) statement(n *pg.Node) {
 		r.utility(n)
 	}
 	r.strengthen()
+	r.firesEventTriggers()
+	r.unsettled(n)
 }
 
 // selectsInto reports SELECT INTO, which a set operation has in its first part.

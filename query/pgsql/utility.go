@@ -109,6 +109,7 @@ func (r *run) utilityMore(n *pg.Node) {
 		r.class(query.ClassAdmin, verbOf(n))
 		r.write(strings.ToLower(verbOf(n)), "", -1)
 		r.touch(n)
+		r.tells(n)
 	default:
 		if x := n.GetDropStmt(); x != nil {
 			r.drop(x)
@@ -117,6 +118,10 @@ func (r *run) utilityMore(n *pg.Node) {
 		r.write(strings.ToLower(verbOf(n)), "", -1)
 		r.touch(n)
 		r.stmt.Kind, r.stmt.Changes = KindDDL, ChangeCatalog|ChangeTemp
+		r.definesCode(n)
+		if r.takesNames(n) {
+			r.stmt.Changes |= ChangeNames
+		}
 	}
 }
 

@@ -81,3 +81,11 @@ CREATE VIEW shop.v_join AS SELECT c.id, c.name, o.total FROM shop.customer c JOI
 CREATE MATERIALIZED VIEW staff.mv_names AS SELECT id, name AS label FROM staff.employee WITH NO DATA;
 CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1');
 CREATE FOREIGN TABLE shop.remote (id int, tag text) SERVER elsewhere;
+
+CREATE DOMAIN util.checked AS int CHECK (util.well_paid(VALUE));
+CREATE TYPE util.lookup AS (id int, note text);
+CREATE FUNCTION util.looked_up(util.lookup) RETURNS int LANGUAGE sql STABLE AS $$ SELECT room FROM staff.employee WHERE id = ($1).id $$;
+CREATE CAST (util.lookup AS int) WITH FUNCTION util.looked_up(util.lookup) AS IMPLICIT;
+CREATE FUNCTION util.frozen(int) RETURNS text LANGUAGE plpgsql IMMUTABLE
+  AS $$ BEGIN RETURN (SELECT secret FROM staff.accounts WHERE id = $1); END $$;
+CREATE TABLE shop.computed (id int, plain text GENERATED ALWAYS AS (upper(body)) STORED, body text, made text GENERATED ALWAYS AS (util.frozen(id)) STORED);

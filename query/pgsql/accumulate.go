@@ -133,7 +133,7 @@ func (r *run) emit(v value) {
 		}
 		r.mark(d.rel, d.attr, u, d.pos)
 	}
-	r.report(v.gaps)
+	r.emitGaps(v)
 }
 
 func (r *run) report(gaps []pendingGap) {
@@ -244,6 +244,7 @@ func (r *run) facts(f *query.Facts) {
 	if !r.acc.anyOrder {
 		r.showsOrder()
 	}
+	r.ancestors()
 	r.spread()
 	f.Tables = make([]query.Table, 0, len(r.acc.order))
 	for _, t := range r.acc.order {

@@ -122,3 +122,20 @@ func TestStoredTextsUnderAnotherPath(t *testing.T) {
 		}
 	}
 }
+
+// TestAncestorsAreInFacts: row filters of a table hold for its partitions, so
+// policy must be asked about it even if no column is read.
+func TestAncestorsAreInFacts(t *testing.T) {
+	for sql, want := range map[string]string{
+		"SELECT count(*) FROM staff.bonus_low":  "bonus",
+		"SELECT 1 FROM staff.contractor":        "person",
+		"TRUNCATE staff.bonus_high":             "bonus",
+		"DELETE FROM ONLY staff.contractor":     "person",
+		"SELECT EXISTS (TABLE staff.bonus_low)": "bonus",
+	} {
+		f := NewAnalyzer(Options{}).Analyze(sql, fixtureCatalog(t), fixtureState()).Statements[0].Facts
+		if !slices.ContainsFunc(f.Tables, func(table query.Table) bool { return table.Schema == "staff" && table.Name == want && !table.Direct }) {
+			t.Errorf("%s: no staff.%s in %+v", sql, want, f.Tables)
+		}
+	}
+}

@@ -200,3 +200,15 @@ func (w *rewriter) typeName(rel *Relation, c *Column) *pg.TypeName {
 
 // builtin reports a type of the server's own, or an array of one.
 func (w *rewriter) builtin(t *Type) bool { return t.OID < firstNormalOID && Builtin(t.Schema) }
+
+// ancestors notes the tables that a partition or child is part of: what policy
+// says of their rows holds for those that are read by another name.
+func (r *run) ancestors() {
+	for i := 0; i < len(r.acc.order); i++ { // grows while it runs
+		for _, oid := range r.acc.order[i].rel.Parents {
+			if parent := r.relationByOID(oid); parent != nil {
+				r.acc.table(parent, false)
+			}
+		}
+	}
+}

@@ -133,7 +133,7 @@ func (r *run) emit(v value) {
 		}
 		r.mark(d.rel, d.attr, u, d.pos)
 	}
-	r.report(v.gaps)
+	r.emitGaps(v)
 }
 
 func (r *run) report(gaps []pendingGap) {

@@ -59,6 +59,10 @@ type run struct {
 	prepared map[string]bool // names that EXECUTE is expanding
 	// arguments are what EXECUTE gives to the parameters of the text.
 	arguments []*pg.Node
+	// volatiles counts calls of volatile functions.
+	volatiles int
+	// pins are the relations that entries of FROM can tell of; see pinned.go.
+	pins map[*pg.RangeVar][]*Relation
 	// rec and guard are set while a statement is rewritten: rec for the run
 	// over its tree alone, guard also for all that is followed from there.
 	rec   *recording

@@ -51,6 +51,11 @@ func (r *run) call(f *pg.FuncCall, sc *scope) value {
 		r.setConfig(f, site)
 	}
 	chosen := r.candidates(&site)
+	if v, ok := r.sizeOf(f, site, chosen, sc); ok {
+		r.function(query.Function{Schema: "pg_catalog", Name: site.name, Safe: true, Pos: r.offset(site.pos)})
+		r.rec.fails("function " + site.name)
+		return v
+	}
 	for _, c := range chosen {
 		aggregate = aggregate || c.Kind == 'a'
 	}
@@ -172,6 +177,7 @@ func (r *run) result(f *Function, site callSite, args value) value {
 		return v
 	}
 	v := args.typed(f.Returns)
+	v.out = f.outName()
 	if polymorphic(f.Returns) {
 		v.typ = r.polymorphicResult(f, site)
 		for i, t := range f.Args {
@@ -181,6 +187,23 @@ func (r *run) result(f *Function, site callSite, args value) value {
 		}
 	}
 	return v
+}
+
+// outName is the name of the only OUT, INOUT or TABLE column, if it has one.
+func (f *Function) outName() string {
+	name, n := "", 0
+	for i, m := range f.ArgModes {
+		if m == 'o' || m == 'b' || m == 't' {
+			n++
+			if i < len(f.ArgNames) {
+				name = f.ArgNames[i]
+			}
+		}
+	}
+	if n != 1 {
+		return ""
+	}
+	return name
 }
 
 type outColumn struct {

@@ -1,6 +1,7 @@
 package pgsql
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -23,6 +24,9 @@ func (r *run) callOne(site callSite, f *Function) value {
 	if !cannotFail(f) && (len(args.deps) > 0 || f.Volatile == 'v') {
 		r.rec.fails("function " + full)
 	}
+	if f.Volatile == 'v' {
+		r.volatiles++
+	}
 	safety := r.safety(f)
 	if safety.Safe() {
 		fact.Safe = true
@@ -38,6 +42,12 @@ func (r *run) callOne(site callSite, f *Function) value {
 			// that policy would have to trust.
 			fact.Safe = true
 			r.function(fact)
+			for _, a := range site.args {
+				if !a.direct && a.row == nil {
+					r.use(a, query.UseDerived) // computed whatever the body does with it
+				}
+			}
+			v.followed = true
 			return v
 		}
 	}
@@ -74,7 +84,7 @@ func (r *run) catalogRelation(rel *Relation, pos int32) {
 }
 
 // hideColumns puts a gap on the columns of a catalog that must not be shown.
-func hideColumns(item *rangeItem) *rangeItem {
+func (r *run) hideColumns(item *rangeItem) *rangeItem {
 	rel := item.relation
 	if !Builtin(rel.Schema) {
 		return item
@@ -84,6 +94,9 @@ func hideColumns(item *rangeItem) *rangeItem {
 	}
 	for i := range item.cols {
 		c := &item.cols[i]
+		if rel.Name == "pg_attribute" && c.name == "attmissingval" {
+			r.missingValues(c)
+		}
 		if sensitive, why := CatalogColumn(rel.Schema, rel.Name, c.name); sensitive {
 			c.value.gaps = []pendingGap{{reason: "column " + rel.Schema + "." + rel.Name + "." + c.name + " cannot be shown: " + why}}
 		}
@@ -91,11 +104,26 @@ func hideColumns(item *rangeItem) *rangeItem {
 	return item
 }
 
+// missingValues says what pg_attribute.attmissingval shows: of some columns,
+// the value that rows have from before the column was added.
+func (r *run) missingValues(c *column) {
+	look := r.cc.lookups()
+	if look.partial {
+		c.value.gaps = []pendingGap{{reason: "column pg_catalog.pg_attribute.attmissingval cannot be shown while definitions change"}}
+		return
+	}
+	c.value.deps = mergeDeps(c.value.deps, look.missing)
+}
+
 // lookups are indexes over a catalog, made when first needed.
 type lookups struct {
 	once      sync.Once
 	arrayType map[uint32]uint32
 	casts     map[[2]uint32]bool
+	// missing are the columns with values in the catalog; partial is set where
+	// some relations could not be read.
+	missing []dep
+	partial bool
 }
 
 func (c *catalogCache) lookups() *lookups {
@@ -106,6 +134,15 @@ func (c *catalogCache) lookups() *lookups {
 				c.look.arrayType[t.Elem] = t.OID
 			}
 		}
+		c.look.partial = c.catalog.partial()
+		for _, rel := range c.catalog.Relations {
+			for i := range rel.Columns {
+				if rel.Columns[i].Missing {
+					c.look.missing = append(c.look.missing, dep{rel: rel.OID, attr: rel.Columns[i].Attr, uses: query.UseDerived, pos: -1})
+				}
+			}
+		}
+		slices.SortFunc(c.look.missing, dep.compare)
 		c.look.casts = make(map[[2]uint32]bool, len(c.catalog.Casts))
 		for _, k := range c.catalog.Casts {
 			c.look.casts[[2]uint32{k.Source, k.Target}] = true

@@ -80,6 +80,9 @@ type Column struct {
 	NotNull   bool
 	Generated string // deparsed expression of a generated column, else empty
 	Default   string // deparsed default, else empty
+	// Missing is set while rows from before the column was added have its
+	// value in the catalog alone (pg_attribute.attmissingval).
+	Missing bool
 }
 
 // Type is a data type. Base types of pg_catalog are included too.

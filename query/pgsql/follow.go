@@ -39,6 +39,11 @@ func (r *run) follow(f *Function, site callSite) (value, bool) {
 		sc.params.values[i].row = site.args[i].row
 	}
 	cols := sub.selectStmt(sel, sc)
+	if len(cols) > 1 { // one that is not read is computed with the others
+		for _, c := range cols {
+			sub.computed(c)
+		}
+	}
 	return r.followed(f, cols), true
 }
 
@@ -219,7 +224,7 @@ func (r *run) convert(v value, t uint32, pos int32) value {
 		target := t
 		for range 2 {
 			for _, c := range r.cat.Casts {
-				if c.Target != target || c.Function == 0 || source != 0 && source != c.Source && !literal {
+				if c.Target != target || c.Function == 0 || source != 0 && source != c.Source && source != oidUnknown {
 					continue
 				}
 				if literal && (source == oidUnknown || source == 0) {

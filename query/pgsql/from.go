@@ -86,7 +86,12 @@ func (r *run) rangeVar(v *pg.RangeVar, sc *scope) *rangeItem {
 	}
 	r.guard.relation(rel, v)
 	r.acc.table(rel, !r.hidden, "select")
-	item := r.readRelation(rel, v.Location)
+	var item *rangeItem
+	if about := r.pins[v]; about != nil {
+		item = r.pinnedItem(rel, about, v.Location)
+	} else {
+		item = r.readRelation(rel, v.Location)
+	}
 	item.name = v.Relname
 	if v.Alias == nil {
 		item.schema = rel.Schema
@@ -99,7 +104,7 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 	r.spend(len(rel.Columns))
 	if rel.Kind == 'v' && rel.Definition == "" && Builtin(rel.Schema) {
 		r.catalogRelation(rel, pos)
-		return hideColumns(r.plainItem(rel))
+		return r.hideColumns(r.plainItem(rel))
 	}
 	if rel.Kind == 'f' {
 		r.gap(pos, "what foreign table "+rel.Schema+"."+rel.Name+" shows is not known")
@@ -109,7 +114,7 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 			r.catalogRelation(rel, pos)
 		}
 		r.readConditions(rel, pos)
-		return r.generatedElsewhere(hideColumns(r.plainItem(rel)))
+		return r.generatedElsewhere(r.hideColumns(r.plainItem(rel)))
 	}
 	v := r.view(rel)
 	r.guard.view(rel, v)
@@ -128,7 +133,11 @@ func (r *run) readRelation(rel *Relation, pos int32) *rangeItem {
 			deps = made.changed().deps
 		}
 		own.deps = mergeDeps(own.deps, deps)
-		own.gaps = mergeGaps(own.gaps, made.gaps)
+		gaps := made.gaps
+		if !made.direct {
+			gaps = unpinned(gaps)
+		}
+		own.gaps = mergeGaps(own.gaps, gaps)
 		own.row = nil
 	}
 	return item
@@ -305,7 +314,11 @@ func contains(names []string, name string) bool {
 // rangeFunction evaluates functions in FROM.
 func (r *run) rangeFunction(f *pg.RangeFunction, sc *scope) *rangeItem {
 	item := &rangeItem{}
-	for _, n := range f.Functions {
+	functions := f.Functions
+	if len(functions) == 1 {
+		functions = unnested(functions[0])
+	}
+	for _, n := range functions {
 		parts := n.GetList().GetItems()
 		if len(parts) == 0 {
 			continue
@@ -315,15 +328,23 @@ func (r *run) rangeFunction(f *pg.RangeFunction, sc *scope) *rangeItem {
 			item.name = name
 		}
 		v := r.expr(parts[0], sc)
+		if !v.followed || v.row == nil {
+			r.use(v, query.UseDerived) // it is called whoever reads what it gives
+		}
 		defs := f.Coldeflist
 		if len(parts) > 1 && len(parts[1].GetList().GetItems()) > 0 {
 			defs = parts[1].GetList().Items
 		}
-		single := len(f.Functions) == 1 && f.Alias != nil
+		single := len(functions) == 1 && f.Alias != nil
 		cols, unknown := r.functionColumns(v, defs, name)
-		if single && len(cols) == 1 && v.row == nil && len(defs) == 0 {
-			cols[0].name = f.Alias.Aliasname
-			item.scalar = true
+		if len(cols) == 1 && v.row == nil && len(defs) == 0 {
+			switch { // as chooseScalarFunctionAlias of the server
+			case v.out != "":
+				cols[0].name = v.out
+			case single:
+				cols[0].name = f.Alias.Aliasname
+			}
+			item.scalar = single
 		}
 		item.cols = append(item.cols, cols...)
 		item.unknown = item.unknown || unknown
@@ -332,6 +353,28 @@ func (r *run) rangeFunction(f *pg.RangeFunction, sc *scope) *rangeItem {
 		item.cols = append(item.cols, column{"ordinality", value{typ: oidInt8}})
 	}
 	return item.rename(f.Alias)
+}
+
+// unnested is UNNEST with several arrays, which the server takes as that many
+// functions side by side.
+func unnested(n *pg.Node) []*pg.Node {
+	parts := n.GetList().GetItems()
+	if len(parts) == 0 {
+		return []*pg.Node{n}
+	}
+	f := parts[0].GetFuncCall()
+	if f == nil || len(f.Funcname) != 1 || f.Funcname[0].GetString_().GetSval() != "unnest" || len(f.Args) < 2 ||
+		f.AggStar || f.AggDistinct || f.FuncVariadic || f.Over != nil || len(f.AggOrder) > 0 || f.AggFilter != nil {
+		return []*pg.Node{n}
+	}
+	var out []*pg.Node
+	for _, a := range f.Args {
+		one := &pg.FuncCall{Funcname: []*pg.Node{stringNode("pg_catalog"), f.Funcname[0]}, Args: []*pg.Node{a},
+			Funcformat: f.Funcformat, Location: f.Location}
+		list := &pg.List{Items: append([]*pg.Node{{Node: &pg.Node_FuncCall{FuncCall: one}}}, parts[1:]...)}
+		out = append(out, &pg.Node{Node: &pg.Node_List{List: list}})
+	}
+	return out
 }
 
 // functionColumns are the columns of one function in FROM.

@@ -70,7 +70,7 @@ func TestCatalogRelation(t *testing.T) {
 		{"pg_catalog", "pg_class", "relname", false},
 		{"pg_catalog", "pg_class", "reltuples", true},
 		{"pg_catalog", "pg_attribute", "attname", false},
-		{"pg_catalog", "pg_attribute", "attmissingval", true},
+		{"pg_catalog", "pg_attribute", "attmissingval", false}, // what it shows is worked out: missingValues
 		{"pg_catalog", "pg_stats", "attname", true},
 		{"pg_catalog", "pg_statistic_ext", "stxname", false},
 		{"pg_catalog", "pg_statistic_ext_data", "stxdmcv", true},
@@ -78,6 +78,8 @@ func TestCatalogRelation(t *testing.T) {
 		{"pg_catalog", "pg_stat_activity", "query", true},
 		{"pg_catalog", "pg_stat_user_tables", "n_live_tup", true},
 		{"pg_catalog", "pg_statio_all_tables", "heap_blks_read", true},
+		{"pg_catalog", "pg_statio_all_tables", "relname", false},
+		{"pg_catalog", "pg_stat_user_functions", "funcname", true},
 		{"pg_catalog", "pg_proc", "prosrc", false},
 		{"pg_catalog", "pg_authid", "rolname", true},
 		{"pg_catalog", "pg_roles", "rolname", false},

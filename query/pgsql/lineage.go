@@ -25,6 +25,10 @@ type value struct {
 	attr   int16
 	// row is set for a whole-row reference to a range item.
 	row *rangeItem
+	// followed: a call of a function whose body was evaluated.
+	followed bool
+	// out names the one OUT parameter of the function that the value comes from.
+	out string
 	// composite is the relation behind the row type of a value whose fields
 	// are not known one by one.
 	composite *Relation
@@ -46,6 +50,10 @@ type pendingGap struct {
 	code     string // see query.Gap.Code
 	function *query.Function
 	write    *query.Effect
+	// about are the relations that a pinned statistic tells of; see pinned.go.
+	about     []*Relation
+	outermost bool   // computed in the target list of the outermost query
+	key       string // tells gaps of one reason apart
 }
 
 func (d dep) compare(e dep) int {
@@ -110,7 +118,7 @@ func mergeGaps(a, b []pendingGap) []pendingGap {
 	for _, g := range b {
 		seen := false
 		for i := range a {
-			if a[i].reason == g.reason && a[i].name == g.name {
+			if a[i].reason == g.reason && a[i].name == g.name && a[i].key == g.key {
 				seen = true
 				break
 			}
@@ -135,6 +143,7 @@ func derive(values ...value) value {
 // changed says that the value is no longer a column's own.
 func (v value) changed() value {
 	v.direct, v.literal, v.source, v.attr, v.row, v.composite = false, false, 0, 0, nil, nil
+	v.out, v.followed = "", false
 	for i := range v.deps {
 		if v.deps[i].direct {
 			deps := append([]dep(nil), v.deps...)

@@ -178,7 +178,7 @@ func (l *loader) relations(ctx context.Context) error {
 func (l *loader) columns(ctx context.Context) error {
 	where := "n.nspname" + notTemp + fmt.Sprintf(unlocked, l.lockedArray())
 	var rel *Relation
-	return l.each(ctx, sqlColumns(where), 10, func(r *catalogRow) {
+	return l.each(ctx, sqlColumns(where), 11, func(r *catalogRow) {
 		oid := r.oid(0)
 		if rel == nil || rel.OID != oid {
 			rel = l.c.Relations[oid]
@@ -386,7 +386,7 @@ func (r *catalogRow) attributes(i int) []int16 {
 
 func (r *catalogRow) column() Column {
 	c := Column{Attr: int16(r.int(1)), Name: r.name(2), Type: r.oid(3), Typmod: int32(r.int(4)), NotNull: r.bool(5),
-		TypeText: r.name(8), Collation: r.name(9)}
+		TypeText: r.name(8), Collation: r.name(9), Missing: r.bool(10)}
 	if r.bool(6) {
 		c.Generated = r.str(7)
 	} else {

@@ -67,7 +67,7 @@ WHERE c.relkind <> 'i' AND c.relkind <> 'I' AND ` + where + ` ORDER BY c.oid`
 }
 
 // Columns: relation, attribute number, name, type, typmod, not null,
-// generated, default, type as SQL, collation.
+// generated, default, type as SQL, collation, has a value for older rows.
 func sqlColumns(where string) string {
 	return `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '',
   pg_catalog.pg_get_expr(d.adbin, d.adrelid),
@@ -75,7 +75,7 @@ func sqlColumns(where string) string {
     ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,
   (SELECT pg_catalog.concat(pg_catalog.quote_ident(cn.nspname), '.', pg_catalog.quote_ident(co.collname))
     FROM pg_catalog.pg_collation co JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
-    WHERE co.oid = a.attcollation AND co.oid <> 100 AND a.atttypid <> 19)
+    WHERE co.oid = a.attcollation AND co.oid <> 100 AND a.atttypid <> 19), a.atthasmissing
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid

@@ -138,8 +138,8 @@ func DecodeTemp(results [][][][]byte) (map[string]*Relation, error) {
 		byOID[rel.OID], byName[rel.Name] = rel, rel
 	}
 	for _, vals := range results[1] {
-		if len(vals) != 10 {
-			return nil, fmt.Errorf("decode temporary columns: row has %d columns, want 10", len(vals))
+		if len(vals) != 11 {
+			return nil, fmt.Errorf("decode temporary columns: row has %d columns, want 11", len(vals))
 		}
 		r := catalogRow{vals: vals}
 		oid, col := r.oid(0), r.column()

@@ -1,6 +1,9 @@
 package pgsql
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // CatalogRelation says whether a relation of the server's own schemas can hold
 // protected values, what other sessions do, or credentials, and why. One that
@@ -25,6 +28,9 @@ func CatalogRelation(schema, name string) (sensitive bool, why string) {
 	if why, ok := sensitiveRelations[name]; ok {
 		return true, why
 	}
+	if counted.MatchString(name) {
+		return false, ""
+	}
 	for _, p := range []string{"pg_stat_", "pg_statio_"} {
 		if strings.HasPrefix(name, p) {
 			return true, "its counters tell how many rows were met"
@@ -41,9 +47,19 @@ func CatalogColumn(schema, relation, column string) (sensitive bool, why string)
 	}
 	if schema == "pg_catalog" {
 		why = sensitiveCatalogColumns[relation+"."+column]
+		if counted.MatchString(relation) && !countedNames[column] {
+			why = "it tells how many rows were met"
+		}
 	}
 	return why != "", why
 }
+
+// counted relations have a row of counters for each table, index or sequence
+// that there is. countedNames are their columns that say which one it is.
+var (
+	counted      = regexp.MustCompile(`^pg_stat(io)?_(all|sys|user)_(tables|indexes|sequences)$`)
+	countedNames = map[string]bool{"relid": true, "indexrelid": true, "schemaname": true, "relname": true, "indexrelname": true}
+)
 
 const (
 	holdsCredentials = "it holds credentials"
@@ -79,7 +95,6 @@ var sensitiveRelations = map[string]string{
 
 // sensitiveCatalogColumns of harmless relations, as relation.column.
 var sensitiveCatalogColumns = map[string]string{
-	"pg_attribute.attmissingval":  holdsValues,
 	"pg_class.relallfrozen":       holdsSizes,
 	"pg_class.relallvisible":      holdsSizes,
 	"pg_class.relpages":           holdsSizes,

@@ -42,6 +42,8 @@ type rangeItem struct {
 	// read is the entry of FROM that the item is, while a statement is
 	// rewritten and if it is a relation.
 	read *read
+	// about are the relations that a catalog is pinned to; see pinned.go.
+	about []*Relation
 	// nullable says that an outer join may give no row of the item.
 	nullable bool
 }

@@ -76,6 +76,9 @@ func (r *run) combine(s *pg.SelectStmt, left, right []column) []column {
 		if i < len(right) {
 			v = either(v, right[i].value)
 		}
+		if !v.direct {
+			v.gaps = unpinned(v.gaps)
+		}
 		v.source, v.attr, v.row = 0, 0, nil
 		if distinct {
 			r.use(v, query.UseDistinct)
@@ -95,10 +98,33 @@ func (r *run) combine(s *pg.SelectStmt, left, right []column) []column {
 }
 
 // computed notes that a column is computed although nobody may read it:
-// computing it can fail.
+// computing it can fail, or sort the rows. A column of a view is the view's own,
+// and may still be made of others.
 func (r *run) computed(c column) {
 	if !c.value.direct {
 		r.use(c.value, query.UseDerived)
+		return
+	}
+	made := false
+	for i := range c.value.deps {
+		if d := &c.value.deps[i]; !d.direct {
+			r.mark(d.rel, d.attr, d.uses|query.UseDerived, d.pos)
+			made = true
+		}
+	}
+	if made {
+		r.report(c.value.gaps)
+	}
+}
+
+// carried notes that whole rows of some items are carried through a statement
+// that locks or writes, in case that it must look at them again: every column
+// of a view or subquery is computed.
+func (r *run) carried(items []*rangeItem) {
+	for _, it := range items {
+		for _, c := range it.cols {
+			r.computed(c)
+		}
 	}
 }
 
@@ -117,6 +143,9 @@ func (r *run) values(lists []*pg.Node, sc *scope) []column {
 			case i < len(out):
 				out[i].value = either(out[i].value, v)
 			}
+			if row > 0 || len(lists) > 1 { // a single row is merged into its reader
+				r.computed(column{value: v})
+			}
 		}
 	}
 	return out
@@ -126,6 +155,7 @@ func columnN(n int) string { return "column" + itoa(n) }
 
 // plain evaluates SELECT … FROM … with its clauses.
 func (r *run) plain(s *pg.SelectStmt, sc *scope) []column {
+	r.pin(s, sc)
 	for _, f := range s.FromClause {
 		sc.items = append(sc.items, r.from(f, sc)...)
 	}
@@ -196,7 +226,17 @@ func (r *run) targets(list []*pg.Node, sc *scope) []column {
 		if name == "" {
 			name = figureName(t.Val)
 		}
+		before := r.volatiles
 		v := r.target(t.Val, sc)
+		if r.volatiles != before && !v.direct {
+			r.use(v, query.UseDerived) // a volatile column is computed whoever reads it
+		}
+		switch {
+		case r.depth == 0 && sc.parent != nil && sc.parent.parent == nil:
+			v.gaps = outermost(v.gaps)
+		case !v.direct:
+			v.gaps = unpinned(v.gaps)
+		}
 		if v.row != nil {
 			v.row = &rangeItem{cols: withoutSource(v.row.cols), relation: v.row.relation, unknown: v.row.unknown}
 		}
@@ -391,5 +431,6 @@ func (r *run) locking(l *pg.LockingClause, sc *scope) {
 			}
 		}
 	}
+	r.carried(sc.items)
 	r.write("row lock", "", -1)
 }

@@ -317,6 +317,7 @@ func (r *run) update(x *pg.UpdateStmt, outer *scope) []column {
 	for _, f := range x.FromClause {
 		sc.items = append(sc.items, r.from(f, sc)...)
 	}
+	r.carried(sc.items)
 	sc.items = append([]*rangeItem{t.item}, sc.items...)
 	r.rec.level(sc.items)
 	late := r.rec.afterConditions(0)
@@ -337,6 +338,7 @@ func (r *run) delete(x *pg.DeleteStmt, outer *scope) []column {
 	for _, f := range x.UsingClause {
 		sc.items = append(sc.items, r.from(f, sc)...)
 	}
+	r.carried(sc.items)
 	sc.items = append([]*rangeItem{t.item}, sc.items...)
 	r.rec.level(sc.items)
 	r.use(r.expr(x.WhereClause, sc), query.UseFilter)
@@ -353,6 +355,7 @@ func (r *run) merge(x *pg.MergeStmt, outer *scope) []column {
 	}
 	r.rec.writing(x.Relation, t, x)
 	source := r.from(x.SourceRelation, sc)
+	r.carried(source)
 	markNullable(pg.JoinType_JOIN_FULL, nil, source)
 	sc.items = append([]*rangeItem{t.item}, source...)
 	r.rec.level(sc.items)

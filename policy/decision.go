@@ -82,6 +82,6 @@ type AuditLevel struct {
 // statement to which tables and columns, and how it ended.
 const (
 	AuditMetadata  = "metadata"  // the SQL text only as a digest
-	AuditStatement = "statement" // for now recorded like metadata
+	AuditStatement = "statement" // the SQL text without its literals
 	AuditFull      = "full"      // and the SQL text
 )

@@ -12,6 +12,9 @@ type Statement struct {
 	// SQL is the statement's own text, for the journal.
 	SQL   string
 	Facts *query.Facts
+	// Shape is SQL without its literals, for the journal; empty if it is not
+	// known. Nil is the same.
+	Shape func() string
 	// Universe lists every relation with all columns, for statements whose
 	// facts are incomplete: they might read any of them. Never nil.
 	Universe func() []query.Table

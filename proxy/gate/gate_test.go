@@ -252,3 +252,40 @@ func TestRequirements(t *testing.T) {
 		}
 	}
 }
+
+func TestTextInTheJournal(t *testing.T) {
+	const sql, shape = "ALTER ROLE x PASSWORD 'y'", "ALTER ROLE x PASSWORD ?"
+	for _, c := range []struct {
+		level, verb, shape string
+		text               string
+		kept               audit.Level
+	}{
+		{"full", "SELECT", shape, sql, audit.LevelFull},
+		{"statement", "SELECT", shape, shape, audit.LevelFull},
+		{"statement", "SELECT", "", sql, audit.LevelHash},
+		{"metadata", "SELECT", shape, sql, audit.LevelHash},
+		{"full", "ALTER ROLE", shape, shape, audit.LevelFull},
+		{"full", "ALTER ROLE", "", sql, audit.LevelHash},
+	} {
+		engine, err := policy.Open(context.Background(), decides(`{"allow": true, "audit": {"level": "`+c.level+`"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &recorder{}
+		s, err := gate.New(gate.Options{Policy: engine, Journal: r}).Connect(context.Background(), gate.Subject{Identity: auth.Identity{ID: "1", Name: "ana"}, SessionID: "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := selects(column("id", 1, 23, query.UseOutput))
+		f.Verbs = []string{c.verb}
+		if _, err := s.Judge(context.Background(), gate.Statement{SQL: sql, Facts: f, Universe: universe, Shape: func() string { return c.shape }}); err != nil {
+			t.Fatal(err)
+		}
+		if e := r.events[len(r.events)-1]; e.Text != c.text || e.Level != c.kept {
+			t.Errorf("%+v: text %q level %s", c, e.Text, e.Level)
+		}
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

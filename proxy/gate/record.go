@@ -2,6 +2,8 @@ package gate
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirdb/weir/audit"
@@ -106,7 +108,29 @@ func (s *Session) statementEvent(kind audit.Kind, number uint64, stmt Statement,
 	if v.decision != nil && v.decision.Audit != nil {
 		e.Level = level(v.decision.Audit.Level)
 	}
+	if v.decision != nil && v.decision.Audit != nil && v.decision.Audit.Level == policy.AuditStatement || secret(f.Verbs) {
+		stmt.shaped(e)
+	}
 	return e
+}
+
+// shaped records the statement without its literals, if that can be had.
+func (stmt *Statement) shaped(e *audit.Event) {
+	e.Level = audit.LevelHash
+	if stmt.Shape == nil {
+		return
+	}
+	if text := stmt.Shape(); text != "" {
+		e.Text, e.RewrittenText, e.Level = text, "", audit.LevelFull
+	}
+}
+
+// secret says that a statement's literals may be passwords, which no journal holds.
+func secret(verbs []string) bool {
+	return slices.ContainsFunc(verbs, func(v string) bool {
+		return strings.HasSuffix(v, " ROLE") || strings.HasSuffix(v, " USER") || strings.HasSuffix(v, " USER MAPPING") ||
+			strings.HasSuffix(v, " SUBSCRIPTION") || strings.HasSuffix(v, " SERVER")
+	})
 }
 
 // constantMask is how the journal names a mask where the whole statement saw a

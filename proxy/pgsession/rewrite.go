@@ -73,6 +73,7 @@ func (j *judge) decide(ctx context.Context, q *question, ask func(context.Contex
 // gateStatement is the question in the gate's terms.
 func (j *judge) gateStatement(q *question) gate.Statement {
 	g := gate.Statement{SQL: q.text[q.s.Span.Start:q.s.Span.End], Facts: &q.s.Facts, Values: q.values,
+		Shape: func() string { return pgsql.Shape(q.text[q.s.Span.Start:q.s.Span.End], q.state) },
 		Universe: func() []query.Table {
 			if q.catalog == nil {
 				return nil

@@ -46,6 +46,9 @@ func (j *judge) parse(ctx context.Context) error {
 		return err
 	}
 	a, catalog := j.analyse(ctx, text)
+	if catalog != nil {
+		a = a.WithGaps(pgsql.ParameterGaps(catalog, types(m.Types)))
+	}
 	st := &statement{}
 	e := &entry{req: reqParse, statements: []*statement{st}}
 	prepared := &pgsql.Prepared{SQL: text}

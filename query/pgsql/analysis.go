@@ -1,6 +1,10 @@
 package pgsql
 
-import "github.com/weirdb/weir/query"
+import (
+	"slices"
+
+	"github.com/weirdb/weir/query"
+)
 
 // Analysis is what a text means in one catalog and state.
 type Analysis struct {
@@ -11,6 +15,20 @@ type Analysis struct {
 	// Cacheable is true when the result depends on the text, the catalog
 	// version and State.Key alone.
 	Cacheable bool
+}
+
+// WithGaps is the analysis with more gaps in each of its statements.
+func (a *Analysis) WithGaps(gaps []query.Gap) *Analysis {
+	if len(gaps) == 0 {
+		return a
+	}
+	out := *a
+	out.Statements = slices.Clone(a.Statements)
+	for i := range out.Statements {
+		f := &out.Statements[i].Facts
+		f.Complete, f.Gaps = false, append(slices.Clone(f.Gaps), gaps...)
+	}
+	return &out
 }
 
 // TextError says why a text could not be read.

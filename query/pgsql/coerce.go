@@ -4,16 +4,18 @@ import (
 	"slices"
 	"strings"
 
+	pg "github.com/pganalyze/pg_query_go/v6"
+
 	"github.com/weirdb/weir/query"
 )
 
 // coerced evaluates the casts of users that the server may put, unasked, around
 // the arguments of the functions that a call may mean.
 func (r *run) coerced(chosen []*Function, site *callSite) []*Function {
-	if len(r.cat.Casts) == 0 {
-		return chosen
-	}
 	for _, f := range chosen {
+		if strings.Contains(f.Name, "populate_record") && len(site.args) > 0 {
+			r.typeChecks(site.args[0].typ, site.pos)
+		}
 		for i, a := range site.args {
 			if i < len(f.Args) {
 				r.implicitCast(a, f.Args[i], site.pos)
@@ -65,6 +67,56 @@ func (r *run) typeChecks(t uint32, pos int32) {
 			r.typeChecks(rel.Columns[i].Type, pos)
 		}
 	}
+}
+
+// inputTest is pg_input_is_valid with the name of a type in a constant: what it
+// runs is what a cast to that type runs.
+func (r *run) inputTest(f *pg.FuncCall, sc *scope) (value, bool) {
+	schema, name := qualifiedName(f.Funcname)
+	if name != "pg_input_is_valid" || schema != "" && schema != "pg_catalog" || len(f.Args) != 2 || f.Over != nil {
+		return value{}, false
+	}
+	site := callSite{schema: schema, name: name, args: []value{{typ: oidText}, {typ: oidText}}, pos: f.Location}
+	for _, c := range r.candidates(&site) {
+		if c.Schema != "pg_catalog" || c.OID >= firstNormalOID {
+			return value{}, false
+		}
+	}
+	text := f.Args[1].GetAConst().GetSval()
+	if text == nil {
+		return value{}, false
+	}
+	sel := parseSelect("SELECT NULL::" + text.Sval)
+	if sel == nil || len(sel.TargetList) != 1 || sel.FromClause != nil {
+		return value{}, false
+	}
+	cast := sel.TargetList[0].GetResTarget().GetVal().GetTypeCast()
+	if cast.GetArg().GetAConst() == nil || r.typeOf(cast.TypeName) == 0 {
+		return value{}, false
+	}
+	return derive(r.expr(f.Args[0], sc)).typed(oidBool), true
+}
+
+// ParameterGaps says what conversions of parameters of some types bring to a
+// statement, beside what its text does: a domain's constraints and casts of
+// users may read tables.
+func ParameterGaps(cat *Catalog, types []uint32) []query.Gap {
+	var gaps []query.Gap
+	for _, t := range types {
+		if t < firstNormalOID {
+			continue
+		}
+		a := NewAnalyzer(Options{CacheEntries: -1})
+		budget, volatile := maxBudget, false
+		r := &run{an: a, cat: cat, cc: a.catalogCache(cat), st: &State{SearchPath: []string{"pg_catalog"}}, acc: newAccumulator(),
+			budget: &budget, volatile: &volatile, stmt: &Statement{}}
+		r.typeChecks(t, -1)
+		r.implicitCast(value{typ: t}, 0, -1)
+		if len(r.acc.order) > 0 || len(r.acc.gaps) > 0 {
+			gaps = append(gaps, query.Gap{Reason: "the type of a parameter runs code that reads tables", Pos: -1})
+		}
+	}
+	return gaps
 }
 
 // generatedElsewhere evaluates the expressions of generated columns that call

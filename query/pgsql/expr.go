@@ -54,6 +54,9 @@ func (r *run) expr(n *pg.Node, sc *scope) value {
 		}
 		return value{literal: true}
 	case *pg.Node_FuncCall:
+		if v, ok := r.inputTest(x.FuncCall, sc); ok {
+			return v
+		}
 		return r.call(x.FuncCall, sc)
 	case *pg.Node_AExpr:
 		return r.operator(x.AExpr, sc)

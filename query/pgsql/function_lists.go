@@ -17,7 +17,7 @@ var builtinFunctions = func() map[string]Safety {
 	}
 	add(Pure, "array_to_json array_to_string anytextcat textanycat concat concat_ws convert convert_from convert_to date "+
 		"date_add date_cmp_timestamptz date_eq_timestamptz date_ge_timestamptz date_gt_timestamptz date_le_timestamptz "+
-		"date_lt_timestamptz date_ne_timestamptz date_part date_subtract date_trunc domain_in extract format "+
+		"date_lt_timestamptz date_ne_timestamptz date_part date_subtract date_trunc extract format "+
 		"generate_series in_range interval_pl_timestamptz json_agg json_agg_strict json_build_array json_build_object "+
 		"json_object_agg json_object_agg_strict json_object_agg_unique json_object_agg_unique_strict "+
 		"json_populate_record json_populate_recordset json_to_record json_to_recordset json_to_tsvector jsonb_agg "+
@@ -25,7 +25,7 @@ var builtinFunctions = func() map[string]Safety {
 		"jsonb_path_query_array_tz jsonb_path_query_first_tz jsonb_path_query_tz jsonb_populate_record "+
 		"jsonb_populate_record_valid jsonb_populate_recordset jsonb_to_record jsonb_to_recordset jsonb_to_tsvector "+
 		"length make_timestamptz money numeric overlaps pg_column_compression pg_column_size pg_column_toast_chunk_id "+
-		"pg_input_error_info pg_input_is_valid pg_options_to_table pg_split_walfile_name pg_typeof phraseto_tsquery "+
+		"pg_options_to_table pg_split_walfile_name pg_typeof phraseto_tsquery "+
 		"plainto_tsquery quote_literal quote_nullable row_to_json time timestamp timestamp_cmp_timestamptz "+
 		"timestamp_eq_timestamptz timestamp_ge_timestamptz timestamp_gt_timestamptz timestamp_le_timestamptz "+
 		"timestamp_lt_timestamptz timestamp_ne_timestamptz timestamptz timestamptz_cmp_date timestamptz_cmp_timestamp "+
@@ -36,11 +36,11 @@ var builtinFunctions = func() map[string]Safety {
 		"to_tsvector ts_headline ts_match_tq ts_match_tt websearch_to_tsquery xml xml_is_well_formed aclexplode "+
 		"aclitemin aclitemout anyarray_out anyarray_send anycompatiblearray_out anycompatiblearray_send "+
 		"anycompatiblemultirange_in anycompatiblemultirange_out anycompatiblerange_in anycompatiblerange_out "+
-		"anyenum_out anymultirange_in anymultirange_out anyrange_in anyrange_out array_in array_out array_send "+
+		"anyenum_out anymultirange_in anymultirange_out anyrange_in anyrange_out array_out array_send "+
 		"bpcharsend brin_bloom_summary_send brin_minmax_multi_summary_send cash_in cash_out cstring_send date_in "+
-		"date_out enum_in enum_out enum_send interval_in interval_out multirange_in multirange_out multirange_send "+
-		"namesend pg_dependencies_send pg_mcv_list_send pg_ndistinct_send pg_node_tree_send range_in range_out "+
-		"range_send record_in record_out record_send textsend time_in timestamp_in timestamp_out timestamptz_in "+
+		"date_out enum_in enum_out enum_send interval_in interval_out multirange_out multirange_send "+
+		"namesend pg_dependencies_send pg_mcv_list_send pg_ndistinct_send pg_node_tree_send range_out "+
+		"range_send record_out record_send textsend time_in timestamp_in timestamp_out timestamptz_in "+
 		"timestamptz_out timetz_in varcharsend xml_in xml_send")
 	add(Session, "age amvalidate array_sample array_shuffle clock_timestamp col_description current_database current_query "+
 		"current_schema current_schemas current_setting current_user currval lastval enum_first enum_last enum_range "+
@@ -86,7 +86,9 @@ var builtinFunctions = func() map[string]Safety {
 		"pg_get_backend_memory_contexts pg_get_shmem_allocations pg_get_shmem_allocations_numa pg_get_aios "+
 		"pg_get_replication_slots pg_show_replication_origin_status pg_wal_summary_contents pg_get_wal_summarizer_state "+
 		"pg_available_wal_summaries fmgr_c_validator fmgr_internal_validator fmgr_sql_validator plpgsql_validator")
-	add(Runs, "pg_logical_slot_get_binary_changes pg_logical_slot_get_changes satisfies_hash_partition ts_rewrite ts_stat")
+	add(Runs, "pg_logical_slot_get_binary_changes pg_logical_slot_get_changes satisfies_hash_partition ts_rewrite ts_stat "+
+		// These read a text into a type that an argument names, and run its checks.
+		"array_in domain_in multirange_in range_in record_in pg_input_error_info pg_input_is_valid")
 	add(Files, "lo_export lo_import pg_current_logfile pg_hba_file_rules pg_ident_file_mappings pg_show_all_file_settings "+
 		"pg_stat_file")
 	add(Writes, "gin_clean_pending_list lo_close lo_creat lo_create lo_from_bytea lo_lseek lo_lseek64 lo_open lo_put lo_tell "+

@@ -10,6 +10,11 @@ import (
 func (r *run) prepare(x *pg.PrepareStmt) {
 	r.class(query.ClassSession, "PREPARE")
 	r.stmt.Kind, r.stmt.Name, r.stmt.Changes = KindPrepare, x.Name, ChangePrepared
+	for _, t := range x.Argtypes {
+		if typ := r.typeOf(t.GetTypeName()); typ != 0 {
+			r.implicitCast(value{typ: typ}, 0, -1)
+		}
+	}
 	r.stmt.Inner = afterAs(r.text[r.stmt.Span.Start:r.stmt.Span.End])
 	if r.stmt.Inner == "" {
 		r.gap(-1, "the text of the prepared statement was not found")

@@ -168,6 +168,11 @@ func verbOf(n *pg.Node) string {
 func (r *run) touch(n *pg.Node) {
 	sc := &scope{items: []*rangeItem{{unknown: true}}}
 	each(n.ProtoReflect(), func(m protoreflect.Message) bool {
+		if t, ok := m.Interface().(*pg.TypeName); ok { // rows that are there are converted
+			if ty := r.typeNamed(qualifiedName(t.Names)); ty != nil {
+				r.typeChecks(ty.OID, t.Location)
+			}
+		}
 		v, ok := m.Interface().(*pg.RangeVar)
 		if !ok {
 			return true

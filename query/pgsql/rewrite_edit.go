@@ -32,6 +32,27 @@ func (w *rewriter) edit(n *pg.Node) {
 	for _, x := range w.rec.writes {
 		w.narrowWrite(x)
 	}
+	w.place()
+}
+
+// place names the schema of every relation, so that a prepared statement keeps
+// reading what it was rewritten for when search_path changes.
+func (w *rewriter) place() {
+	in := func(v *pg.RangeVar, rel *Relation) {
+		if v.Schemaname != "" {
+			return
+		}
+		v.Schemaname = rel.Schema
+		if w.st.Temp[rel.Name] == rel {
+			v.Schemaname = "pg_temp"
+		}
+	}
+	for _, rd := range w.rec.reads {
+		in(rd.name, rd.rel)
+	}
+	for _, x := range w.rec.writes {
+		in(x.name, x.t.rel)
+	}
 }
 
 // replace puts a subquery in the place of a relation in FROM.

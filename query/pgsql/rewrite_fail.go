@@ -7,6 +7,8 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
 
+const oidRecordArray = 2287
+
 // Which functions, operators and casts cannot fail and have no effect, whatever
 // their arguments: the server's own that it calls leakproof, and some more that
 // it does not, because they tell of their arguments by their time or result.
@@ -59,15 +61,19 @@ func (rec *recording) operates(r *run, names []*pg.Node, left, right value) {
 	}
 	ops := r.resolved(schema, name, left, right)
 	rec.sameUnderPath(r, schema, name, left, right, ops)
-	if rec.late || len(left.deps) == 0 && len(right.deps) == 0 {
+	if rec.late {
 		return
 	}
-	if len(ops) == 0 {
+	constant := len(left.deps) == 0 && len(right.deps) == 0 // tells nothing of a row
+	if len(ops) == 0 && !constant {
 		rec.fails("operator " + name)
 	}
 	for _, op := range ops {
 		f := r.cat.FunctionByOID(op.Function)
-		if f == nil || !cannotFail(f) && !rec.pattern || !r.passes(left, op.Left) || !r.passes(right, op.Right) {
+		switch {
+		case f != nil && constant && f.Volatile != 'v':
+		case f == nil, !cannotFail(f) && !(rec.pattern && f.OID < firstNormalOID),
+			!r.passes(left, op.Left), !r.passes(right, op.Right):
 			rec.fails("operator " + name)
 			return
 		}
@@ -148,8 +154,11 @@ func (r *run) castCannotFail(from, to uint32) bool {
 		return false // its constraints may
 	}
 	from = r.baseType(from)
-	if from == to || polymorphic(to) && from < firstGenbkiOID {
+	if from == to {
 		return true
+	}
+	if polymorphic(to) { // not rows, whose columns may not be comparable
+		return from < firstGenbkiOID && from != oidRecord && from != oidRecordArray
 	}
 	const int2, float4, float8 = 21, 700, 701
 	switch to {

@@ -152,7 +152,7 @@ func TestRewriteOneOfSeveral(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "SELECT secret, salary FROM accounts, (SELECT id, name, NULL::numeric AS salary, manager_id, grade, home, room FROM staff.employee) employee"; r.SQL != want {
+	if want := "SELECT secret, salary FROM staff.accounts, (SELECT id, name, NULL::numeric AS salary, manager_id, grade, home, room FROM staff.employee) employee"; r.SQL != want {
 		t.Errorf("got  %s\nwant %s", r.SQL, want)
 	}
 	if again, err := an.Rewrite(sql, 2, cat, fixtureState(), testRewrite()); err != nil || again != r {

@@ -26,6 +26,10 @@ type chance struct {
 
 func (c chance) wanted() bool { return c.statements > 0 || c.time > 0 }
 
+// alsoDirect is how many percent of the sessions also run without weir, to say
+// what the others are worth.
+const alsoDirect = 4
+
 // findings is after how many differences a run ends.
 const findings = 20
 
@@ -68,7 +72,7 @@ func runByChance(ctx context.Context, binary, folder string, d *databases, c cha
 	}
 	fmt.Fprintf(progress, "\r\033[KPostgreSQL %d, elsewhere %s, by chance from seed %d\n", d.major, elsewhere, c.seed)
 	defer fmt.Fprint(progress, "\r\033[K")
-	return random.Run(ctx, world, random.Options{Statements: c.statements, Time: c.time, Seed: c.seed, First: c.first, Bias: bias, Findings: findings, Progress: progress})
+	return random.Run(ctx, world, random.Options{Statements: c.statements, Time: c.time, Seed: c.seed, First: c.first, Bias: bias, Direct: alsoDirect, Findings: findings, Progress: progress})
 }
 
 // dial connects with a driver.

@@ -277,3 +277,13 @@ func (a *answer) late() bool {
 	var t net.Error
 	return errors.As(a.err, &t) && t.Timeout()
 }
+
+// message is the text of the first error.
+func (a *answer) message() string {
+	for _, f := range a.frames {
+		if f.kind == 'E' {
+			return errorField(f.body, 'M')
+		}
+	}
+	return ""
+}

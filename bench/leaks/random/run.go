@@ -65,6 +65,7 @@ type Summary struct {
 	Telling           int // answered through weir, and the direct answers differ between the sides
 	Differ            int // direct answers differ between the sides
 
+	Odd      []string          // internal errors and lost connections, alike on both sides
 	ByManner map[string][2]int // statements, passed
 	States   map[string]int    // SQLSTATEs through weir
 	Coverage map[string]int
@@ -216,6 +217,9 @@ func (r *run) count(s *Session, out *outcome) {
 			continue
 		}
 		m[0]++
+		if (a.state == internalError || a.err != nil) && len(r.sum.Odd) < 20 {
+			r.sum.Odd = append(r.sum.Odd, fmt.Sprintf("%v %s: %s", a.err, a.message(), s.Steps[i].Text()))
+		}
 		if a.errors == 0 && a.err == nil {
 			r.sum.Passed++
 			m[1]++
@@ -324,7 +328,10 @@ func (r *run) run(ctx context.Context, steps []Step, da, db Dial, stop bool) (*o
 	return out, nil
 }
 
-const canceled = "57014"
+const (
+	canceled      = "57014"
+	internalError = "XX000"
+)
 
 // keeps says that steps could change the databases for good: a smaller session
 // may have lost its BEGIN.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,8 +45,9 @@ type databases struct {
 	digest    string // of version, schema and data
 	newest    uint32 // the largest OID of what the corpus made
 	expand    *expander
-	admin     *pgx.Conn // on side a
+	admins    map[string]*pgx.Conn // by side
 	pool      pool
+	mu        sync.Mutex // guards admins
 }
 
 // startDatabases starts a server and loads the corpus.
@@ -56,7 +58,7 @@ func startDatabases(ctx context.Context, major int, c *corpus) (*databases, erro
 	if err != nil {
 		return nil, err
 	}
-	d := &databases{major: major, server: s, passwords: map[string]string{analyst: "analyst-pw", superuser: "super-pw"}, pool: pool{idle: map[door]pooled{}}}
+	d := &databases{major: major, server: s, passwords: map[string]string{analyst: "analyst-pw", superuser: "super-pw"}, pool: pool{idle: map[door]pooled{}}, admins: map[string]*pgx.Conn{}}
 	for _, step := range []func(context.Context, *corpus) error{d.loadSchema, d.loadData, d.makeConstants, d.keep, d.prepareExpansion} {
 		if err := step(ctx, c); err != nil {
 			d.stop()
@@ -68,9 +70,7 @@ func startDatabases(ctx context.Context, major int, c *corpus) (*databases, erro
 
 func (d *databases) stop() {
 	d.pool.close()
-	if d.admin != nil {
-		_ = d.admin.Close(context.Background())
-	}
+	d.leave()
 	d.server.Stop()
 }
 
@@ -161,10 +161,7 @@ func (d *databases) keep(ctx context.Context, _ *corpus) error {
 // reset undoes what cases have left behind.
 func (d *databases) reset(ctx context.Context) error {
 	d.pool.close()
-	if d.admin != nil {
-		_ = d.admin.Close(ctx)
-		d.admin = nil
-	}
+	d.leave()
 	for _, side := range []string{sideA, sideB} {
 		if err := d.copyDatabase(ctx, "kept_"+side, databaseOf(side)); err != nil {
 			return err
@@ -175,7 +172,7 @@ func (d *databases) reset(ctx context.Context) error {
 
 func (d *databases) prepareExpansion(ctx context.Context, _ *corpus) error {
 	d.expand = &expander{password: d.passwords[analyst], known: map[string]string{}, query: func(ctx context.Context, sql string) (string, error) {
-		conn, err := d.adminConn(ctx)
+		conn, err := d.admin(ctx, sideA)
 		if err != nil {
 			return "", err
 		}
@@ -194,13 +191,28 @@ func (d *databases) prepareExpansion(ctx context.Context, _ *corpus) error {
 	return err
 }
 
-func (d *databases) adminConn(ctx context.Context) (*pgx.Conn, error) {
-	if d.admin != nil {
-		return d.admin, nil
+// admin is a connection of the administrator to a side.
+func (d *databases) admin(ctx context.Context, side string) (*pgx.Conn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.admins[side]; c != nil && !c.IsClosed() {
+		return c, nil
 	}
-	var err error
-	d.admin, err = pgx.Connect(ctx, d.server.URL(pgserver.SuperUser, d.server.Password, databaseOf(sideA)))
-	return d.admin, err
+	c, err := pgx.Connect(ctx, d.server.URL(pgserver.SuperUser, d.server.Password, databaseOf(side)))
+	if err == nil {
+		d.admins[side] = c
+	}
+	return c, err
+}
+
+// leave ends the administrator's connections.
+func (d *databases) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.admins {
+		_ = c.Close(context.Background())
+	}
+	clear(d.admins)
 }
 
 // before runs what a case needs on the server itself.
@@ -208,8 +220,18 @@ func (d *databases) before(ctx context.Context, side string, sql []string) error
 	if len(sql) == 0 {
 		return nil
 	}
-	return d.server.Exec(ctx, databaseOf(side), strings.Join(sql, ";"))
+	c, err := d.admin(ctx, side)
+	if err != nil {
+		return err
+	}
+	_, err = c.PgConn().Exec(ctx, strings.Join(sql, ";")).ReadAll()
+	return err
 }
+
+// dropTemporary drops the schemas of temporary objects that sessions have left:
+// clients list schemas, and which there are is a matter of luck.
+const dropTemporary = `DO $$ DECLARE r record; BEGIN
+FOR r IN SELECT nspname FROM pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_[0-9]+$' LOOP EXECUTE format('DROP SCHEMA %I CASCADE', r.nspname); END LOOP; END $$`
 
 // direct is the way to a side without weir.
 func (d *databases) direct(side string, super bool) door {

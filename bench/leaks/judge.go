@@ -18,6 +18,8 @@ const (
 	outcomeKept    = "kept" // an everyday session gives what it should
 	outcomeRefused = "refused"
 	outcomeChanged = "changed"
+	// outcomeReworded is a session that fails as without weir, in other words.
+	outcomeReworded = "reworded"
 )
 
 // result is what one case did in one form.
@@ -70,6 +72,9 @@ func judgeEveryday(t *testCase, direct, masked, through answer) (outcome, diff s
 	if want, _, alsoDirect := direct.failure(); failed && (!alsoDirect || code != want) {
 		return outcomeRefused, strings.TrimSpace(code + " " + text)
 	}
+	if failed && direct.plain().equal(through.plain()) {
+		return outcomeReworded, difference("direct", "weir", direct.visible(), through.visible())
+	}
 	if t.Expect == "masked" {
 		return outcomeChanged, maskedDifference(direct, through, t.Masked)
 	}
@@ -78,7 +83,13 @@ func judgeEveryday(t *testCase, direct, masked, through answer) (outcome, diff s
 
 // visible leaves out of errors where in its own source the server found them:
 // what weir refuses in the server's words, such as an unknown table, has none.
-func (a answer) visible() answer {
+func (a answer) visible() answer { return a.without("FLR") }
+
+// plain leaves nothing of errors but severity and SQLSTATE.
+func (a answer) plain() answer { return a.without("MDHPpqWstcdnFLR") }
+
+// without leaves fields out of errors.
+func (a answer) without(fields string) answer {
 	out := slices.Clone(a)
 	for i, m := range out {
 		if m.kind != 'E' {
@@ -87,7 +98,7 @@ func (a answer) visible() answer {
 		var body []byte
 		for b := m.body; len(b) > 1; {
 			_, rest, _ := bytes.Cut(b, []byte{0})
-			if !bytes.Contains([]byte("FLR"), b[:1]) {
+			if !strings.Contains(fields, string(b[:1])) {
 				body = append(body, b[:len(b)-len(rest)]...)
 			}
 			b = rest

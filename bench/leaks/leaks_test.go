@@ -109,6 +109,7 @@ func TestJudgeEveryday(t *testing.T) {
 		{"constants, wrong", "constants", direct, masked, wrong, outcomeChanged},
 		{"where in its source the server failed is no matter", "same", fails, nil, failsToo, outcomeKept},
 		{"another error is a refusal", "same", fails, nil, refused, outcomeRefused},
+		{"the same error in other words", "same", answer{failure("42883", "function f(integer) does not exist")}, nil, answer{failure("42883", "no function f")}, outcomeReworded},
 		{"an error less", "same", fails, nil, direct, outcomeChanged},
 	} {
 		if got, diff := judgeEveryday(&testCase{Expect: c.expect, Masked: []int{2}}, c.direct, c.constants, c.answer); got != c.want {

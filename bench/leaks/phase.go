@@ -100,6 +100,9 @@ func askDirectly(ctx context.Context, d *databases, sel selection, modes []strin
 			way := func(side string) door { return d.direct(side, t.needs("superuser")) }
 			var got directAnswers
 			if everyday {
+				if err := d.before(ctx, sideA, []string{dropTemporary}); err != nil {
+					return nil, err
+				}
 				got.a = d.ask(ctx, sideA, way(sideA), t, steps)
 			} else {
 				got.verdict = d.verdict(ctx, t, steps, way)
@@ -244,6 +247,9 @@ func (r *phaseRun) everyday(ctx context.Context, t *testCase, f form) error {
 	}
 	res := r.add(t, f, true)
 	direct := r.direct.cases[key(t, f)]
+	if err := r.d.before(ctx, sideA, []string{dropTemporary}); err != nil {
+		return err
+	}
 	got := r.d.ask(ctx, sideA, r.way(t)(sideA), t, steps)
 	res.How = howAnswered(got)
 	res.Outcome, res.Difference = judgeEveryday(t, direct.a, nil, got)

@@ -26,8 +26,9 @@ type pooled struct {
 // maxUses is after how many cases a connection ends.
 const maxUses = 50
 
-// lasting is what DISCARD ALL does not undo.
-var lasting = regexp.MustCompile(`(?i)dblink|\bload\b|setseed|postgres_fdw|remote\.`)
+// lasting is what DISCARD ALL does not undo, and schemas of temporary objects,
+// which are dropped under sessions that have none.
+var lasting = regexp.MustCompile(`(?i)temp|dblink|\bload\b|setseed|postgres_fdw|remote\.`)
 
 // sharable says whether the case may run on a connection of another.
 func (t *testCase) sharable() bool {

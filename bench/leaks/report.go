@@ -20,12 +20,13 @@ type counts struct {
 	Runs     int `json:"runs"`
 	Refused  int `json:"everyday_refused"`
 	Changed  int `json:"everyday_changed"`
+	Reworded int `json:"everyday_reworded"`
 	Everyday int `json:"everyday"`
 	Unlike   int `json:"unlike_constants"`
 }
 
 // worst orders outcomes: that of a case is the worst of its forms.
-var worst = []string{outcomeKept, outcomeClosed, outcomeVoid, outcomeNoisy, outcomeUnsteady, outcomeRefused, outcomeChanged, outcomeLeak}
+var worst = []string{outcomeKept, outcomeClosed, outcomeVoid, outcomeNoisy, outcomeUnsteady, outcomeReworded, outcomeRefused, outcomeChanged, outcomeLeak}
 
 // byCase gives the outcome of each case, in the order of the run.
 func (p *phase) byCase() (order []string, outcome map[string]string) {
@@ -72,6 +73,8 @@ func (p *phase) counts() counts {
 			c.Refused++
 		case outcomeChanged:
 			c.Changed++
+		case outcomeReworded:
+			c.Reworded++
 		}
 		if unlike[id] {
 			c.Unlike++
@@ -108,7 +111,7 @@ func (p *phase) summary() string {
 	for _, m := range []struct {
 		n    int
 		what string
-	}{{c.Void, "void"}, {c.Noisy, "noisy"}, {c.Unsteady, "unsteady"}, {c.Unlike, "unlike the constants"}} {
+	}{{c.Void, "void"}, {c.Noisy, "noisy"}, {c.Unsteady, "unsteady"}, {c.Reworded, "reworded"}, {c.Unlike, "unlike the constants"}} {
 		if m.n > 0 {
 			more = append(more, fmt.Sprintf("%d %s", m.n, m.what))
 		}
@@ -129,6 +132,7 @@ func (p *phase) write(w io.Writer, verbose bool) {
 	p.writeFamilies(w)
 	for _, part := range []struct{ outcome, title string }{
 		{outcomeLeak, "leaks"}, {outcomeChanged, "everyday cases that are changed"}, {outcomeRefused, "everyday cases that are refused"},
+		{outcomeReworded, "everyday cases that fail in other words"},
 		{outcomeUnsteady, "differ now and then"}, {outcomeNoisy, "differ from themselves without weir"}, {outcomeVoid, "show nothing without weir"},
 	} {
 		p.writePart(w, part.outcome, part.title)

@@ -68,13 +68,24 @@ func (g *generator) careTables() []table {
 		}},
 		{"care.feedback", 120, []column{
 			public("id", serial), public("patient_id", integer(1, 240)), public("stars", integer(1, 5)),
-			// The one column whose lengths differ so much that rows move to other pages.
-			protected("words", redacted, func(r *rand.Rand, i int) string { return strings.Repeat(sentence(r, i)+". ", 1+r.IntN(9)) }),
+			protected("words", redacted, words()),
 		}},
 		{"care.sample", 150, []column{
 			public("id", serial), public("taken", day(2024, 2026)),
 			protected("code", redacted, func(r *rand.Rand, i int) string { return "S" + hex(r, 5) }),
 		}},
+	}
+}
+
+// words are the one column whose lengths differ so much that the sides have
+// their rows on other pages, and not the same number of them.
+func words() value {
+	most := 1
+	return func(r *rand.Rand, i int) string {
+		if i == 1 {
+			most = 3 + r.IntN(40)
+		}
+		return strings.Repeat(sentence(r, i)+". ", 1+r.IntN(most))
 	}
 }
 

@@ -370,7 +370,7 @@ CREATE FUNCTION tools.frozen(int) RETURNS text LANGUAGE plpgsql IMMUTABLE
   AS $$ BEGIN RETURN (SELECT insurance_no FROM care.patient WHERE id = $1); END $$;
 CREATE FUNCTION tools.ids_like(pat text) RETURNS SETOF int LANGUAGE sql STABLE
   AS $$ SELECT id FROM care.patient WHERE insurance_no LIKE pat ORDER BY id $$;
-CREATE FUNCTION tools.is_heavy(int) RETURNS bool LANGUAGE sql STABLE AS $$ SELECT weight > 80 FROM care.patient WHERE id = $1 $$;
+CREATE FUNCTION tools.is_heavy(int) RETURNS bool LANGUAGE sql STABLE AS $$ SELECT weight > 83 FROM care.patient WHERE id = $1 $$;
 CREATE FUNCTION care.letter(care.patient) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'Dear ' || $1.full_name $$;
 CREATE FUNCTION tools.describe(anyelement) RETURNS text LANGUAGE sql STABLE AS $$ SELECT $1::text $$;
 CREATE FUNCTION tools.ident(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT $1 $$;
@@ -431,9 +431,9 @@ CREATE VIEW care.v_nested AS SELECT id AS k, upper(label) AS tag, amount * 12 AS
 CREATE VIEW care.v_by_site AS SELECT site_id, count(*) AS n, avg(weight) AS mean, max(weight) AS top FROM care.patient GROUP BY site_id;
 CREATE VIEW care.v_barrier WITH (security_barrier) AS SELECT id, city, insurance_no, weight FROM care.patient WHERE insured;
 CREATE VIEW care.v_union AS SELECT id, full_name AS who FROM care.patient UNION ALL SELECT id, tax_id FROM people.consultant;
-CREATE VIEW care.v_heavy AS SELECT id, city FROM care.patient WHERE weight > 80;
+CREATE VIEW care.v_heavy AS SELECT id, city FROM care.patient WHERE weight > 83;
 CREATE VIEW care.v_order AS SELECT id, city FROM care.patient ORDER BY weight, id;
-CREATE VIEW care.v_band AS SELECT id, CASE WHEN weight > 80 THEN 'high' ELSE 'low' END AS band FROM care.patient;
+CREATE VIEW care.v_band AS SELECT id, CASE WHEN weight > 83 THEN 'high' ELSE 'low' END AS band FROM care.patient;
 CREATE VIEW care.v_link AS SELECT p.id, l.id AS lead_id FROM care.patient p JOIN care.lead l USING (insurance_no);
 CREATE VIEW care.v_call AS SELECT id, open.heading(id) AS title FROM clinic.site;
 CREATE VIEW care.v_json AS SELECT site_id, json_agg(json_build_object('n', family_name) ORDER BY id) AS doc FROM care.patient GROUP BY site_id;
@@ -455,7 +455,7 @@ CREATE VIEW "Front Desk"."List" AS SELECT "Id" AS "No", "Passport No" AS "Room" 
 CREATE VIEW billing.all_money AS SELECT 'claim' AS src, id, amount FROM billing.claim UNION ALL SELECT 'ledger', id, amount FROM billing.ledger;
 CREATE MATERIALIZED VIEW care.mv_directory AS SELECT id, full_name AS display, email AS contact FROM care.patient WITH NO DATA;
 CREATE MATERIALIZED VIEW care.mv_means AS SELECT site_id, avg(weight) AS mean FROM care.patient GROUP BY site_id WITH NO DATA;
-CREATE MATERIALIZED VIEW care.mv_heavy AS SELECT id, city FROM care.patient WHERE weight > 80 WITH NO DATA;
+CREATE MATERIALIZED VIEW care.mv_heavy AS SELECT id, city FROM care.patient WHERE weight > 83 WITH NO DATA;
 CREATE UNIQUE INDEX mv_directory_id ON care.mv_directory (id);
 
 -- Triggers, rules, defaults, policies, constraints that look elsewhere.
@@ -487,7 +487,7 @@ RESET ROLE;
 
 -- DDL of this one kind speaks of a patient.
 CREATE FUNCTION tools.on_domain() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
-  AS $$ BEGIN RAISE NOTICE 'new domain, says %', (SELECT family_name FROM care.patient WHERE id = 1); END $$;
+  AS $$ BEGIN RAISE NOTICE 'new domain, says %', (SELECT insurance_no FROM care.patient WHERE id = 1); END $$;
 CREATE EVENT TRIGGER new_domain ON ddl_command_end WHEN TAG IN ('CREATE DOMAIN') EXECUTE FUNCTION tools.on_domain();
 CREATE PUBLICATION patients FOR TABLE care.patient;
 

@@ -66,12 +66,14 @@ func (s selection) any(major int, elsewhere string) bool {
 
 // askDirectly runs everything without weir.
 func askDirectly(ctx context.Context, d *databases, sel selection, modes []string, cache *verdictCache, progress io.Writer) (*directly, error) {
+	if err := d.reset(ctx); err != nil { // as before each phase, down to the order of catalog rows
+		return nil, err
+	}
 	out := &directly{cases: map[string]directAnswers{}}
 	p := newProgress(progress, fmt.Sprintf("PostgreSQL %d directly", d.major))
 	defer p.end()
-	all := append(append([]*testCase{}, sel.corpus.cases...), sel.corpus.everyday...)
-	for i, t := range all {
-		everyday := i >= len(sel.corpus.cases)
+	for i, t := range slices.Concat(sel.corpus.everyday, sel.corpus.cases) { // everyday ones find the databases untouched
+		everyday := i < len(sel.corpus.everyday)
 		runs := false
 		for _, mode := range modes {
 			runs = runs || t.runsIn(d.major, mode)
@@ -147,7 +149,7 @@ func runPhase(ctx context.Context, binary, folder string, d *databases, sel sele
 	for _, kind := range []struct {
 		list []*testCase
 		run  func(context.Context, *testCase, form) error
-	}{{sel.corpus.cases, r.evasion}, {sel.corpus.everyday, r.everyday}} {
+	}{{sel.corpus.everyday, r.everyday}, {sel.corpus.cases, r.evasion}} {
 		for _, t := range kind.list {
 			if !sel.takes(t) || !t.runsIn(d.major, elsewhere) {
 				continue

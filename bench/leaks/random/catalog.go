@@ -152,30 +152,54 @@ func (c *Catalog) loadEnums(ctx context.Context, conn *pgx.Conn) error {
 // refused by the server because a type is internal. Functions of the database
 // itself come with any volatility.
 const functionsSQL = `
-WITH types AS (SELECT t.oid, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE quote_ident(n.nspname) || '.' || quote_ident(t.typname) END AS name
-               FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype IN ('b', 'e', 'd', 'r', 'm', 'c'))
-SELECT n.nspname, p.proname, ARRAY(SELECT types.name FROM unnest(p.proargtypes) WITH ORDINALITY x(oid, ord) JOIN types USING (oid) ORDER BY ord), r.name, p.proretset, false
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN types r ON r.oid = p.prorettype
+SELECT n.nspname, p.proname, p.proargtypes::oid[], p.prorettype, p.proretset, false
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind = 'f' AND p.provariadic = 0 AND p.pronargs <= 4 AND has_schema_privilege($1, n.oid, 'USAGE') AND has_function_privilege($1, p.oid, 'EXECUTE')
-  AND n.nspname NOT IN ('information_schema') AND (p.provolatile = 'i' OR n.nspname <> 'pg_catalog')
-  AND (SELECT count(*) FROM unnest(p.proargtypes) x(oid) JOIN types USING (oid)) = p.pronargs
+  AND n.nspname <> 'information_schema' AND (p.provolatile = 'i' OR n.nspname <> 'pg_catalog')
 UNION ALL
-SELECT n.nspname, o.oprname, ARRAY[l.name, r.name], x.name, false, true
-FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN types l ON l.oid = o.oprleft JOIN types r ON r.oid = o.oprright JOIN types x ON x.oid = o.oprresult
-WHERE has_schema_privilege($1, n.oid, 'USAGE')
+SELECT n.nspname, o.oprname, ARRAY[o.oprleft, o.oprright], o.oprresult, false, true
+FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+WHERE o.oprleft <> 0 AND o.oprright <> 0 AND has_schema_privilege($1, n.oid, 'USAGE')
 ORDER BY 1, 2, 3, 4`
 
+// typesSQL names types as columns do. Pseudo-types have no values.
+const typesSQL = `SELECT t.oid, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE quote_ident(n.nspname) || '.' || quote_ident(t.typname) END
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype IN ('b', 'e', 'd', 'r', 'm', 'c')`
+
 func (c *Catalog) loadFunctions(ctx context.Context, conn *pgx.Conn, role string) error {
-	rows, err := conn.Query(ctx, functionsSQL, role)
+	rows, err := conn.Query(ctx, typesSQL)
 	if err != nil {
+		return err
+	}
+	types := map[uint32]string{}
+	for rows.Next() {
+		var oid uint32
+		var name string
+		if err := rows.Scan(&oid, &name); err != nil {
+			return err
+		}
+		types[oid] = name
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if rows, err = conn.Query(ctx, functionsSQL, role); err != nil {
 		return err
 	}
 	for rows.Next() {
 		var f Function
-		if err := rows.Scan(&f.Schema, &f.Name, &f.Args, &f.Result, &f.Set, &f.Operator); err != nil {
+		var args []uint32
+		var result uint32
+		if err := rows.Scan(&f.Schema, &f.Name, &args, &result, &f.Set, &f.Operator); err != nil {
 			return err
 		}
-		if f.Schema == "pg_catalog" && !f.Operator && internalFunction(f.Name) || f.Schema == "public" && outsideFunction(f.Name) {
+		f.Result = types[result]
+		known := f.Result != ""
+		for _, a := range args {
+			f.Args = append(f.Args, types[a])
+			known = known && types[a] != ""
+		}
+		if !known || f.Schema == "pg_catalog" && !f.Operator && internalFunction(f.Name) || f.Schema == "public" && outsideFunction(f.Name) {
 			continue
 		}
 		c.Functions[f.Result] = append(c.Functions[f.Result], f)

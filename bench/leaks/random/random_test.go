@@ -64,7 +64,7 @@ func TestStatementsParse(t *testing.T) {
 		t.Errorf("%d of %d statements do not parse", bad, total)
 	}
 	for _, want := range []string{"join.lateral", "join.using", "join.full", "cte.recursive", "setop.except", "group.cube", "expr.window", "window.frame", "expr.filter", "distinct.on", "subquery.exists", "subquery.any",
-		"write.merge", "write.cte", "write.on_conflict", "returning", "unit.cursor", "unit.prepare", "unit.copy", "unit.explain", "unit.several", "unit.portal", "unit.temporary", "parameter", "expr.whole_row", "star", "name.unicode",
+		"write.merge", "write.cte", "write.on_conflict", "returning", "unit.cursor", "unit.prepare", "unit.copy", "unit.explain", "unit.several", "unit.portal", "unit.pipeline", "unit.copy_in", "unit.again", "unit.temporary", "parameter", "expr.whole_row", "star", "name.unicode",
 		"session.search_path", "savepoint", "from.values", "from.function", "output.secret", "output.derived", "protocol.extended.1"} {
 		if g.Coverage[want] == 0 {
 			t.Errorf("%s never occurs", want)

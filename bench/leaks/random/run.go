@@ -120,6 +120,9 @@ func Run(ctx context.Context, w World, o Options) (*Summary, error) {
 	if err := r.adminA.QueryRow(ctx, "SELECT greatest((SELECT max(oid) FROM pg_class), (SELECT max(oid) FROM pg_type))").Scan(&r.newest); err != nil {
 		return nil, err
 	}
+	if err := r.refused(ctx, catalog); err != nil {
+		return nil, err
+	}
 	r.gen = NewGenerator(catalog, o.Bias, o.Seed)
 	r.sum.Coverage = r.gen.Coverage
 	began := time.Now()
@@ -141,6 +144,24 @@ func Run(ctx context.Context, w World, o Options) (*Summary, error) {
 	}
 	r.sum.Seconds = time.Since(began).Seconds()
 	return r.sum, nil
+}
+
+// refused marks relations that cannot be read at all: statements over them
+// would show nothing. They are for sneaky sessions.
+func (r *run) refused(ctx context.Context, catalog *Catalog) error {
+	c, err := connect(ctx, r.w.A, r.newest)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for _, rel := range catalog.Relations {
+		a := c.run(&Step{Q: "SELECT * FROM " + rel.qualified() + " LIMIT 1"})
+		if a.err != nil {
+			return a.err
+		}
+		rel.Leaky = rel.Leaky || a.errors > 0
+	}
+	return nil
 }
 
 func (r *run) done(began time.Time) bool {

@@ -2,6 +2,7 @@ package random
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,8 @@ func (g *Generator) unit() {
 		choice{3, "unit.error", g.unitError},
 		choice{2, "unit.show", g.unitShow},
 		choice{4, "unit.again", g.unitAgain},
+		choice{3, "unit.pipeline", g.unitPipeline},
+		choice{2, "unit.copy_in", g.unitCopyIn},
 	)
 }
 
@@ -265,6 +268,101 @@ func (g *Generator) unitPortal() {
 	}
 	pipe = append(pipe, Op{Op: "close", Name: "s", Kind: "S"}, Op{Op: "sync"})
 	g.steps = append(g.steps, Step{Pipe: pipe, Unordered: g.st.wrote})
+}
+
+// unitPipeline is several statements before one Sync. One of them may fail, or
+// change what the later ones mean.
+func (g *Generator) unitPipeline() {
+	var pipe []Op
+	begun := g.chance(30)
+	add := func(sql string) {
+		format := []int16{int16(g.rng.IntN(2))}
+		pipe = append(pipe, Op{Op: "parse", SQL: sql}, Op{Op: "bind", RF: format})
+		if g.chance(50) {
+			pipe = append(pipe, Op{Op: "describe", Kind: "P"})
+		}
+		pipe = append(pipe, Op{Op: "execute"})
+	}
+	if begun {
+		add("BEGIN")
+	}
+	path := g.st.path
+	for range 2 + g.rng.IntN(3) {
+		g.begin()
+		switch {
+		case g.chance(8):
+			add("SELECT 1 / 0")
+		case g.chance(15) && len(g.st.sent) > 0:
+			schema := one(g, g.catalog.Schemas)
+			add("SET " + one(g, []string{"", "LOCAL "}) + "search_path = " + Quote(schema))
+			g.st.path = []string{schema}
+			add(one(g, g.st.sent))
+		default:
+			add(g.topQuery().sql)
+		}
+	}
+	if begun {
+		add(one(g, []string{"ROLLBACK", "COMMIT"}))
+	}
+	pipe = append(pipe, Op{Op: "sync"})
+	g.steps = append(g.steps, Step{Pipe: pipe, Unordered: g.st.wrote})
+	if slices.Equal(g.st.path, path) {
+		return
+	}
+	g.st.path = path // whether the new one holds depends on what failed
+	if len(path) == 0 {
+		g.frame("RESET search_path")
+		return
+	}
+	list := make([]string, len(path))
+	for i, s := range path {
+		list[i] = Quote(s)
+	}
+	g.frame("SET search_path = " + strings.Join(list, ", "))
+}
+
+// unitCopyIn writes rows with COPY in a transaction that is rolled back.
+func (g *Generator) unitCopyIn() {
+	var r *Relation
+	for range 40 {
+		if x := one(g, g.readable); x.Insert && !x.View && len(x.Key) == 1 {
+			r = x
+		}
+	}
+	if r == nil {
+		g.unitSelect()
+		return
+	}
+	var names []string
+	for i := range r.Columns {
+		if c := &r.Columns[i]; !c.Generated && (c.Required || c.Name == r.Key[0] || g.chance(40)) {
+			names = append(names, c.Name)
+		}
+	}
+	var data strings.Builder
+	for range 1 + g.rng.IntN(3) {
+		for i, n := range names {
+			c := r.column(n)
+			v := `\N`
+			switch {
+			case n == r.Key[0] && c.Type == "int4" && g.chance(85):
+				v = fmt.Sprint(91000 + g.rng.IntN(9000))
+			case len(c.Samples) > 0 && g.chance(92):
+				v = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(one(g, c.Samples))
+			}
+			if i > 0 {
+				data.WriteByte('\t')
+			}
+			data.WriteString(v)
+		}
+		data.WriteByte('\n')
+	}
+	for i := range names {
+		names[i] = g.ident(names[i])
+	}
+	g.frame("BEGIN")
+	g.steps = append(g.steps, Step{Q: "COPY " + g.ident(r.Schema) + "." + g.ident(r.Name) + " (" + strings.Join(names, ", ") + ") FROM STDIN", Data: data.String()})
+	g.frame("ROLLBACK")
 }
 
 // unitError fails on purpose: the message could quote a value.

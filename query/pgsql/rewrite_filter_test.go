@@ -139,3 +139,88 @@ func TestAncestorsAreInFacts(t *testing.T) {
 		}
 	}
 }
+
+// TestFiltersHoldEverywhere: a filtered relation that is read where a filter
+// cannot be put refuses the statement, or the statement is not complete.
+func TestFiltersHoldEverywhere(t *testing.T) {
+	cat := fixtureCatalog(t)
+	st := fixtureState()
+	st.Prepared = map[string]*Prepared{"p": {SQL: "SELECT name FROM staff.employee"}}
+	st.Cursors = map[string]*Cursor{"c": {Facts: &query.Facts{Complete: true}}}
+	rw := query.Rewrite{Relations: []query.Narrowing{{Schema: "staff", Table: "employee", Filters: []string{"room < 5"}}}}
+	for _, sql := range []string{
+		"SELECT util.pay(1)",
+		"SELECT name, util.pay(id) FROM staff.employee",
+		"SELECT * FROM util.rich()",
+		"SELECT * FROM customer c, LATERAL util.both(c.id)",
+		"SELECT util.inline(2)",
+		"SELECT * FROM staff.mv_names",
+		"COPY staff.mv_names TO STDOUT",
+		"SELECT title FROM staff.file",
+		"SELECT 5 OPERATOR(util.%%%) 3",
+		"SELECT util.secret(1)",
+		"EXECUTE p",
+		"EXPLAIN EXECUTE p",
+		"CREATE TEMP TABLE x AS EXECUTE p",
+		"FETCH c",
+		"EXPLAIN ANALYZE SELECT name FROM staff.employee",
+		"TRUNCATE staff.employee",
+		"INSERT INTO staff.employee (id) VALUES (1)",
+		"WITH x AS (INSERT INTO staff.employee (id) VALUES (1) RETURNING id) SELECT * FROM x",
+		"UPDATE staff.v_check SET name = 'x'",
+		"INSERT INTO staff.v_check (id) VALUES (1)",
+		"DELETE FROM staff.employee WHERE CURRENT OF c",
+		"UPDATE staff.employee SET room = 1",
+		"CREATE VIEW v AS SELECT 1 FROM staff.employee",
+		"CREATE TABLE t AS SELECT * FROM staff.v_union",
+		"CREATE INDEX ON staff.employee ((1 / room))",
+		"DO $$ BEGIN PERFORM 1 FROM staff.employee; END $$",
+		"CALL util.work(1)",
+	} {
+		r, err := NewAnalyzer(Options{}).Rewrite(sql, 0, cat, st, rw)
+		if err == nil && r.Facts.Complete {
+			t.Errorf("%s\nbecomes %s", sql, r.SQL)
+		}
+	}
+	for _, sql := range []string{
+		"SELECT name FROM staff.employee", "SELECT name FROM staff.v_filter", "SELECT * FROM staff.v_union",
+		"TABLE staff.v_tree", "SELECT (SELECT max(room) FROM staff.employee e WHERE e.id = c.id) FROM customer c",
+		"DELETE FROM customer WHERE id IN (SELECT id FROM staff.employee)", "PREPARE q AS SELECT name FROM staff.employee",
+	} {
+		r, err := NewAnalyzer(Options{}).Rewrite(sql, 0, cat, st, rw)
+		if err != nil || strings.Count(r.SQL, "staff.employee") != strings.Count(r.SQL, "room OPERATOR(pg_catalog.<) 5") {
+			t.Errorf("%s\nbecomes %+v, %v", sql, r, err)
+		}
+	}
+}
+
+// TestRewrittenStatementIsFollowed: what the session keeps of a rewritten
+// PREPARE or DECLARE is what the rewritten text means.
+func TestRewrittenStatementIsFollowed(t *testing.T) {
+	cat, an := fixtureCatalog(t), NewAnalyzer(Options{})
+	st := fixtureState()
+	r, err := an.Rewrite("DECLARE k CURSOR FOR SELECT email FROM customer", 0, cat, st, testRewrite())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := st.clone()
+	next.Apply(cat, r.Statement)
+	f := an.Analyze("FETCH ALL FROM k", cat, next).Statements[0].Facts
+	if !f.Complete || len(f.Output) != 1 || len(f.Output[0].Origins) != 0 {
+		t.Errorf("the cursor shows %+v", f)
+	}
+	r, err = an.Rewrite("PREPARE q AS SELECT email, id FROM customer WHERE id = $1", 0, cat, st, testRewrite())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Statement.Kind != KindPrepare || r.Statement.Name != "q" || r.Facts.Class != query.ClassRead || len(r.Facts.Output) != 2 || len(r.Facts.Output[0].Origins) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if !strings.HasPrefix(r.Statement.Inner, "SELECT email, id FROM (SELECT") || !strings.Contains(r.Statement.Inner, "region OPERATOR") {
+		t.Errorf("inner text %s", r.Statement.Inner)
+	}
+	if r, err = an.Rewrite("COPY customer (id, email) TO STDOUT", 0, cat, st, testRewrite()); err != nil || r.Statement.Kind != KindCopyOut ||
+		!slices.Equal(r.Statement.Copy.Columns, []string{"id", "email"}) || !strings.Contains(r.Statement.Copy.Query, "region OPERATOR") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -580,6 +580,7 @@ func (r *run) about(rel *Relation, pos int32) {
 	if rel.Kind == 'v' || rel.Kind == 'S' || rel.Kind == 'c' {
 		return // they have none
 	}
+	r.guard.relation(rel, nil)
 	r.acc.table(rel, false, "select")
 	item := r.readRelation(rel, pos)
 	r.use(item.wholeRow(), query.UseDerived)

@@ -1,6 +1,7 @@
 package pgsql
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -176,6 +177,11 @@ func TestFiltersHoldEverywhere(t *testing.T) {
 		"CREATE INDEX ON staff.employee ((1 / room))",
 		"DO $$ BEGIN PERFORM 1 FROM staff.employee; END $$",
 		"CALL util.work(1)",
+		"SELECT most_common_vals FROM pg_stats WHERE schemaname = 'staff' AND tablename = 'employee'",
+		fmt.Sprintf("SELECT reltuples FROM pg_class WHERE oid = %d", cat.Relation("staff", "employee").OID),
+		"SELECT reltuples FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'staff' AND c.relname = 'employee'",
+		"SELECT pg_relation_size('staff.employee')",
+		"SELECT n_live_tup FROM pg_stat_user_tables WHERE relname = 'employee'",
 	} {
 		r, err := NewAnalyzer(Options{}).Rewrite(sql, 0, cat, st, rw)
 		if err == nil && r.Facts.Complete {

@@ -39,8 +39,20 @@ func billingTables() []table {
 		}},
 		{"billing.rebate", 120, []column{
 			public("id", serial), public("patient_id", integer(1, 240)), public("year", integer(2022, 2025)),
-			protected("amount", "0", integer(1, 999)),
+			protected("amount", "0", rebates()),
 		}},
+	}
+}
+
+// rebates fill the partitions of billing.rebate unlike on each side.
+func rebates() value {
+	most := 0
+	return func(r *rand.Rand, i int) string {
+		n := r.IntN(999)
+		if i == 1 {
+			most = 600 + n%400
+		}
+		return fmt.Sprint(1 + n*most/999)
 	}
 }
 

@@ -90,7 +90,6 @@ var sensitiveRelations = map[string]string{
 	"pg_stats_ext":               holdsValues,
 	"pg_stats_ext_exprs":         holdsValues,
 	"pg_user_mapping":            holdsCredentials,
-	"pg_user_mappings":           holdsCredentials,
 }
 
 // sensitiveCatalogColumns of harmless relations, as relation.column.
@@ -104,6 +103,7 @@ var sensitiveCatalogColumns = map[string]string{
 	"pg_locks.objsubid":           "it shows keys of advisory locks",
 	"pg_stat_activity.query":      "it shows statements of other sessions",
 	"pg_subscription.subconninfo": holdsCredentials,
+	"pg_user_mappings.umoptions":  holdsCredentials,
 }
 
 // sensitiveInformationSchema relations; the others show definitions.
@@ -129,7 +129,7 @@ var harmlessRelations = func() map[string]bool {
 			"pg_stat_activity pg_stat_archiver pg_stat_bgwriter pg_stat_checkpointer pg_stat_database_conflicts " +
 			"pg_stat_gssapi pg_stat_io pg_stat_recovery_prefetch pg_stat_slru pg_stat_ssl pg_stat_wal pg_statistic_ext " +
 			"pg_subscription pg_subscription_rel pg_tables pg_tablespace pg_timezone_abbrevs pg_timezone_names pg_transform " +
-			"pg_trigger pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template pg_type pg_user pg_views " +
+			"pg_trigger pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template pg_type pg_user pg_user_mappings pg_views " +
 			"pg_wait_events") {
 		m[w] = true
 	}

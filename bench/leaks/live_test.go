@@ -9,7 +9,7 @@ import (
 
 // sampled is one in how many of the cases runs in the test; `make leaks` runs
 // them all.
-const sampled = 8
+const sampled = 10
 
 // TestLiveLeaks runs a sample of weir's own corpus in both modes of the masks.
 func TestLiveLeaks(t *testing.T) {

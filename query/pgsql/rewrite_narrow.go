@@ -159,6 +159,10 @@ func (w *rewriter) readsNarrowed(rel *Relation) bool {
 func (w *rewriter) constant(rel *Relation, c *Column, value *string) *pg.Node {
 	val := &pg.A_Const{Isnull: true}
 	if value != nil {
+		if w.newRun("").baseType(c.Type) == oidBool { // 'f'::bool would be printed as false
+			truth, _ := constantBool(&pg.Node{Node: &pg.Node_AConst{AConst: &pg.A_Const{Val: &pg.A_Const_Sval{Sval: &pg.String{Sval: *value}}}}})
+			return &pg.Node{Node: &pg.Node_AConst{AConst: &pg.A_Const{Val: &pg.A_Const_Boolval{Boolval: &pg.Boolean{Boolval: truth}}}}}
+		}
 		val = &pg.A_Const{Val: &pg.A_Const_Sval{Sval: &pg.String{Sval: *value}}}
 	}
 	out := &pg.Node{Node: &pg.Node_TypeCast{TypeCast: &pg.TypeCast{

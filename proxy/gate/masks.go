@@ -30,7 +30,7 @@ func maskIndex(masks []policy.Mask) maskSet {
 type use struct {
 	table  *query.Table
 	column *query.ColumnUse
-	other  query.Use // the uses but plain output
+	other  query.Use // by which its value could show
 	mask   *policy.Mask
 }
 
@@ -51,7 +51,7 @@ func firstUse(f *query.Facts, masks maskSet, constants map[columnName]bool) *use
 		t := &f.Tables[i]
 		for j := range t.Columns {
 			c := &t.Columns[j]
-			other := c.Uses &^ query.UseOutput
+			other := shows(f, c)
 			name := columnName{t.Schema, t.Name, c.Name}
 			if m := masks[name]; other != 0 && m != nil && !constants[name] {
 				return &use{t, c, other, m}
@@ -59,6 +59,17 @@ func firstUse(f *query.Facts, masks maskSet, constants map[columnName]bool) *use
 		}
 	}
 	return nil
+}
+
+// shows are the uses of a column by which its value could show. A result
+// column is masked, and to store something tells nothing of what was there,
+// but that COPY FROM cannot be looked at for masked values.
+func shows(f *query.Facts, c *query.ColumnUse) query.Use {
+	harmless := query.UseOutput | query.UseAssign
+	if f.Class == query.ClassCopy {
+		harmless = query.UseOutput
+	}
+	return c.Uses &^ harmless
 }
 
 // outputs plans the masks of the result columns.

@@ -15,7 +15,7 @@ import (
 
 // telling are the uses in the order in which they tell most of what is wrong.
 var telling = []query.Use{query.UseAggregate, query.UseWindow, query.UseJoin, query.UseGroup, query.UseDistinct, query.UseOrder,
-	query.UseFilter, query.UseWrite, query.UseCall, query.UseDerived}
+	query.UseFilter, query.UseWrite, query.UseCall, query.UseDerived, query.UseAssign}
 
 func (s *Session) maskedUse(f *query.Facts, u *use) *Denial {
 	main := telling[slices.IndexFunc(telling, func(x query.Use) bool { return u.other&x != 0 })]
@@ -32,10 +32,14 @@ func (s *Session) maskedUse(f *query.Facts, u *use) *Denial {
 	switch {
 	case f.Class == query.ClassExplain && main == query.UseDerived:
 		where, d.Hint = "in EXPLAIN, whose estimates come from its values", fmt.Sprintf("Explain a statement without %s.", c.Name)
-	case main == query.UseWrite && assigns(f, t, c):
-		where, d.Hint = "", fmt.Sprintf("Leave %s out of the statement, or ask somebody who sees it unmasked to make the change.", c.Name)
+	case main == query.UseAssign:
+		d.Message = fmt.Sprintf("%s is masked for %s; COPY FROM cannot be looked at for masked values that are written back", c.Name, s.user.Name)
+		d.Hint = fmt.Sprintf("Leave %s out of the columns, or use INSERT.", c.Name)
+		return d
+	case main == query.UseFilter && c.Uses&query.UseAssign != 0 && d.Pos < 0:
 		d.Message = fmt.Sprintf("%s is masked for %s; it may be selected but not written", c.Name, s.user.Name)
-		d.Detail += " Whether a value can be stored may depend on those that are there."
+		d.Detail += " A key, unique index or constraint of the table would tell whether a value is there."
+		d.Hint = fmt.Sprintf("Leave %s out of the statement, or ask somebody who sees it unmasked to make the change.", c.Name)
 		return d
 	case main == query.UseWrite && defines(f):
 		where, d.Hint = "in "+f.Verbs[0], fmt.Sprintf("Ask somebody who sees %s unmasked to do it.", c.Name)
@@ -67,7 +71,7 @@ func (s *Session) stillUsed(stmt Statement, masks maskSet, left *use) *Denial {
 		t := &stmt.Facts.Tables[i]
 		for j := range t.Columns {
 			c := &t.Columns[j]
-			other := c.Uses &^ query.UseOutput
+			other := shows(stmt.Facts, c)
 			m := masks[columnName{t.Schema, t.Name, c.Name}]
 			if t.Schema != left.table.Schema || t.Name != left.table.Name || c.Name != left.column.Name || other == 0 || m == nil {
 				continue
@@ -137,6 +141,8 @@ func place(u query.Use) string {
 		return "in a window"
 	case query.UseWrite:
 		return "as the source of a write"
+	case query.UseAssign:
+		return "as the target of a write"
 	case query.UseCall:
 		return "in a call of a function that is not known to be safe"
 	}
@@ -160,11 +166,4 @@ func instead(column string, u query.Use, m *policy.Mask) string {
 		return fmt.Sprintf("Leave %s out of what is stored.", column)
 	}
 	return fmt.Sprintf("Select %s by its name alone and use other columns there.", column) + masked
-}
-
-// assigns says that a statement stores something in a column.
-func assigns(f *query.Facts, t *query.Table, c *query.ColumnUse) bool {
-	return slices.ContainsFunc(f.Assignments, func(a query.Assignment) bool {
-		return a.Column == c.Name && a.Table == t.Name && a.Schema == t.Schema
-	})
 }

@@ -37,6 +37,10 @@ func TestMessages(t *testing.T) {
 		{"a store", stored, "not used as the source of a write", "", "Leave ssn out of what is stored", 14},
 		{"a definition", as(query.ClassDDL, "ALTER TABLE", column("ssn", 4, textOID, query.UseWrite, 12)), "not used in ALTER TABLE", "may depend on its values", "somebody who sees ssn unmasked", 12},
 		{"a plan", as(query.ClassExplain, "EXPLAIN", column("ssn", 4, textOID, query.UseDerived, 15)), "not used in EXPLAIN, whose estimates", "", "without ssn", 15},
+		{"a write that a unique index could stop", as(query.ClassWrite, "INSERT", column("ssn", 4, textOID, query.UseFilter|query.UseAssign, -1, 20)),
+			"may be selected but not written", "A key, unique index or constraint", "ask somebody who sees it unmasked", -1},
+		{"a COPY of what cannot be looked at", as(query.ClassCopy, "COPY FROM", column("ssn", 4, textOID, query.UseAssign, 20)),
+			"COPY FROM cannot be looked at for masked values", "", "or use INSERT", 20},
 		{"behind a view", behind, "ssn is masked for ana", "reaches hr.employees through a view", "", 14},
 		{"what cannot be replaced", as(query.ClassRead, "SELECT", column("email", 2, xmlOID, query.UseOrder, 9)), "not used in ORDER BY", "", "has no constant that could stand in its place", 9},
 	} {

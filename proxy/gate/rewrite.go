@@ -112,7 +112,7 @@ func (s *Session) hidden(f *query.Facts, masks maskSet) map[columnName]bool {
 		t := &f.Tables[i]
 		for j := range t.Columns {
 			c := &t.Columns[j]
-			if other := c.Uses &^ query.UseOutput; other != 0 && other&query.UseWrite == 0 {
+			if other := shows(f, c); other != 0 && other&(query.UseWrite|query.UseAssign) == 0 {
 				hide(t.Schema, t.Name, c.Name)
 			}
 		}
@@ -138,7 +138,7 @@ func (s *Session) constant(f *query.Facts, t *query.Table, c *query.ColumnUse, m
 	}
 	value, err := masking.Constant(masking.Spec{Function: m.Function, Args: m.Args}, typ)
 	if err != nil {
-		d := s.maskedUse(f, &use{t, c, c.Uses &^ query.UseOutput, m})
+		d := s.maskedUse(f, &use{t, c, shows(f, c), m})
 		d.Cause = err
 		d.Hint = fmt.Sprintf("Select %s by its name alone: its type %s has no constant that could stand in its place, unless the administrator masks it with null.", c.Name, typ)
 		return nil, d

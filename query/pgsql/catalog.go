@@ -65,6 +65,8 @@ type Relation struct {
 	// predicates, index expressions and policies, whose failure or use can
 	// show values.
 	Conditions []string
+	// Unique are the definitions of the unique indexes.
+	Unique []string
 }
 
 // Column is one attribute. Dropped attributes are left out, so Attr may skip.

@@ -85,7 +85,7 @@ func (r *run) assigned(t *target, name string, pos int32) {
 		r.mistake(pos, "42703", `column "`+name+`" of relation "`+t.item.name+`" does not exist`, name)
 	}
 	for _, v := range m {
-		r.use(v.at(r.here(pos), false), query.UseWrite)
+		r.use(v.at(r.here(pos), false), query.UseAssign)
 	}
 }
 
@@ -149,14 +149,17 @@ func (r *run) storedAs(t *target, rel *Relation, columns []string) []int16 {
 
 // checks evaluates the constraints that new values of some columns are held
 // to. An insert brings the whole row; an update reads the columns that it
-// leaves alone. Foreign keys tell whether the other table has a value.
+// leaves alone. Foreign keys tell whether the other table has a value, unique
+// indexes and exclusions what the other rows have.
 func (r *run) checks(t *target, columns []string, whole bool) {
 	if t.rel == nil {
 		return
 	}
 	for _, rel := range r.storage(t) {
+		attrs := r.storedAs(t, rel, columns)
+		r.unique(rel, attrs, whole)
 		if len(rel.Conditions) > 0 {
-			r.check(rel, r.storedAs(t, rel, columns), whole)
+			r.check(rel, attrs, whole)
 		}
 	}
 }
@@ -176,8 +179,12 @@ func (r *run) check(rel *Relation, attrs []int16, whole bool) {
 			r.gap(-1, "a constraint of "+rel.Schema+"."+rel.Name+" could not be read")
 			continue
 		}
-		if whole {
+		switch {
+		case strings.HasPrefix(c, exclusion):
+		case whole && !strings.HasPrefix(c, foreignKey):
 			v.deps = withoutRelation(v.deps, rel.OID)
+		default: // the new values are the statement's own
+			v.deps = slices.DeleteFunc(slices.Clone(v.deps), func(d dep) bool { return d.rel == rel.OID && slices.Contains(attrs, d.attr) })
 		}
 		sub.use(v, query.UseFilter)
 	}
@@ -218,6 +225,7 @@ func (r *run) insert(x *pg.InsertStmt, outer *scope) []column {
 		c := n.GetResTarget()
 		names = append(names, c.GetName())
 		r.assigned(t, c.GetName(), c.GetLocation())
+		r.partly(t, c)
 		r.all(c.GetIndirection(), sc)
 	}
 	if len(x.Cols) == 0 && t.rel != nil {
@@ -281,6 +289,7 @@ func (r *run) assign(list []*pg.Node, t *target, sc *scope) {
 		x := n.GetResTarget()
 		changed = append(changed, x.GetName())
 		r.assigned(t, x.GetName(), x.GetLocation())
+		r.partly(t, x)
 		r.assigns(t, x.GetName(), setValue(x), location(setValue(x), x.GetLocation()))
 		r.use(r.indirection(value{}, subscripts(x.GetIndirection()), sc), query.UseWrite)
 		if m := x.GetVal().GetMultiAssignRef(); m != nil && m.Colno > 1 {
@@ -294,6 +303,17 @@ func (r *run) assign(list []*pg.Node, t *target, sc *scope) {
 	}
 	r.checks(t, changed, false)
 	r.orphans(t, changed)
+}
+
+// partly notes that a column is assigned in part, by a field or a subscript:
+// the new value is made of the old one.
+func (r *run) partly(t *target, x *pg.ResTarget) {
+	if len(x.GetIndirection()) == 0 {
+		return
+	}
+	for _, v := range t.item.column(x.GetName()) {
+		r.use(v.at(r.here(x.GetLocation()), false), query.UseWrite)
+	}
 }
 
 func subscripts(steps []*pg.Node) []*pg.Node {

@@ -137,7 +137,7 @@ func TestLiveFixture(t *testing.T) {
 			t.Errorf("%s.%s is not in %s; run with -update", live.Schema, live.Name, catalogFile)
 			continue
 		}
-		if len(kept.Columns) != len(live.Columns) || kept.Definition != live.Definition || !slices.Equal(kept.Conditions, live.Conditions) {
+		if len(kept.Columns) != len(live.Columns) || kept.Definition != live.Definition || !slices.Equal(kept.Conditions, live.Conditions) || !slices.Equal(kept.Unique, live.Unique) {
 			t.Errorf("%s.%s differs from %s; run with -update", live.Schema, live.Name, catalogFile)
 		}
 	}

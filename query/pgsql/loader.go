@@ -44,7 +44,7 @@ func Load(ctx context.Context, conn Conn, prev *Catalog) (*Catalog, error) {
 		read func(context.Context) error
 	}{
 		{"server", l.server}, {"locks", l.locks}, {"schemas", l.schemas}, {"extensions", l.extensions},
-		{"relations", l.relations}, {"columns", l.columns}, {"views", l.views}, {"conditions", l.conditions},
+		{"relations", l.relations}, {"columns", l.columns}, {"views", l.views}, {"conditions", l.conditions}, {"unique indexes", l.unique},
 		{"inheritance", l.inherits}, {"types", l.types}, {"labels", l.labels}, {"domains", l.domains},
 		{"functions", l.readFunctions}, {"operators", l.readOperators}, {"casts", l.casts},
 		{"event triggers", l.eventTriggers},

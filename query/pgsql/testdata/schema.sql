@@ -89,3 +89,8 @@ CREATE CAST (util.lookup AS int) WITH FUNCTION util.looked_up(util.lookup) AS IM
 CREATE FUNCTION util.frozen(int) RETURNS text LANGUAGE plpgsql IMMUTABLE
   AS $$ BEGIN RETURN (SELECT secret FROM staff.accounts WHERE id = $1); END $$;
 CREATE TABLE shop.computed (id int, plain text GENERATED ALWAYS AS (upper(body)) STORED, body text, made text GENERATED ALWAYS AS (util.frozen(id)) STORED);
+
+-- Unique indexes over protected columns and others.
+CREATE TABLE staff.seat (id int PRIMARY KEY, room int, holder text, badge text UNIQUE, alias text, UNIQUE (room, holder));
+CREATE UNIQUE INDEX ON staff.seat (lower(alias)) WHERE room > 5;
+CREATE UNIQUE INDEX ON staff.seat (room, badge) NULLS NOT DISTINCT;

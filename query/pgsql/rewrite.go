@@ -50,7 +50,7 @@ func (a *Analyzer) Rewrite(text string, index int, cat *Catalog, st *State, rw q
 	}
 	out, err := a.rewrite(before, text, index, cat, st, rw)
 	entry := &rewriteEntry{out, err}
-	if cached {
+	if cached && (out == nil || len(out.SQL) <= 8*maxCachedText) {
 		a.cache.rewrites.Add(key, entry)
 	}
 	return entry.result()
@@ -105,7 +105,8 @@ type rewriter struct {
 	cc         *catalogCache
 	version    int32  // of the grammar
 	st         *State // before the statement
-	budget     int
+	size       int    // of what was put into the tree, in columns
+	budget     int    // for the analysis of views that are put there
 	rw         query.Rewrite
 	named      map[uint32]*query.Narrowing // by relation
 	narrowings map[uint32]*narrowing       // by relation; nil where it is seen as it is
@@ -153,7 +154,7 @@ func (a *Analyzer) rewrite(before *Analysis, text string, index int, cat *Catalo
 	if terr != nil {
 		return nil, &query.RewriteError{Reason: terr.Message, Pos: terr.Pos}
 	}
-	w := &rewriter{an: a, cat: cat, cc: a.catalogCache(cat), st: st, budget: maxBudget, rw: rw, rec: newRecording(),
+	w := &rewriter{an: a, cat: cat, cc: a.catalogCache(cat), st: st, budget: 2 * maxBudget, rw: rw, rec: newRecording(),
 		narrowings: map[uint32]*narrowing{}, ours: map[*pg.RangeVar]bool{}}
 	for i := range index {
 		w.st = w.st.clone()

@@ -8,6 +8,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// maxRewritten bounds the columns that are put into a statement: views that
+// read views several times grow without end.
+const maxRewritten = 100_000
+
 // record runs the analyser over a statement.
 func (w *rewriter) record(n *pg.Node) {
 	r := w.newRun("")
@@ -62,6 +66,9 @@ func (w *rewriter) replace(rd *read) {
 		return
 	}
 	w.changed, rd.replaced = true, true
+	if w.size += len(rd.rel.Columns) + 10; w.size > maxRewritten {
+		refuse(rd.name.Location, "Write it in several statements.", "the rewritten statement would be too long")
+	}
 	alias := &pg.Alias{Aliasname: rd.name.Relname}
 	if rd.name.Alias != nil {
 		alias = proto.Clone(rd.name.Alias).(*pg.Alias)
@@ -132,13 +139,16 @@ func (w *rewriter) definition(rel *Relation) *pg.SelectStmt {
 	node := &pg.Node{Node: &pg.Node_SelectStmt{SelectStmt: def}}
 	w.qualify(node, "view "+rel.Schema+"."+rel.Name)
 	r := w.newRun("").nested(rel.Owner)
-	r.acc, r.rec = newAccumulator(), w.rec
+	r.acc, r.rec, r.budget = newAccumulator(), w.rec, &w.budget
 	outer := w.rec.stored
 	w.rec.stored = &storedText{"view " + rel.Schema + "." + rel.Name, w.st.SearchPath}
 	late := w.rec.open()
 	r.selectStmt(def, &scope{})
 	w.rec.close(late)
 	w.rec.stored = outer
+	if w.budget < 0 {
+		refuse(-1, "Read the tables behind it.", "view %s.%s reads too many others to be narrowed", rel.Schema, rel.Name)
+	}
 	if rel.Barrier {
 		w.later = append(w.later, func() { w.fence(def) })
 	}

@@ -89,9 +89,9 @@ func (w *rewriter) analyse(text string, n *pg.Node, g *guard) *Statement {
 
 // newRun is a run of the analyser in the state before the statement.
 func (w *rewriter) newRun(text string) *run {
-	volatile := false
+	budget, volatile := maxBudget, false
 	return &run{an: w.an, cat: w.cat, cc: w.cc, st: w.st, acc: newAccumulator(), text: text,
-		budget: &w.budget, volatile: &volatile, stmt: &Statement{}}
+		budget: &budget, volatile: &volatile, stmt: &Statement{}}
 }
 
 // settle takes positions out of the facts, for the text is not the client's,

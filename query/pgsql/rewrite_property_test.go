@@ -3,10 +3,13 @@ package pgsql
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
 
@@ -100,7 +103,6 @@ func TestRewriteEveryType(t *testing.T) {
 	for _, rel := range cat.Relations {
 		for i := range rel.Columns {
 			c := &rel.Columns[i]
-			w.budget = maxBudget
 			sel := parseSelect("SELECT 1")
 			sel.TargetList = []*pg.Node{resTarget("", w.constant(rel, c, nil))}
 			text, _ := w.print(selectNode(sel))
@@ -202,5 +204,42 @@ func BenchmarkRewrite(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestRewriteIsBounded puts a view into the text that would make it grow
+// without end.
+func TestRewriteIsBounded(t *testing.T) {
+	base := fixtureCatalog(t)
+	cat := *base
+	cat.Version, cat.Relations = 0, maps.Clone(base.Relations)
+	for i := range 20 {
+		def := "SELECT e.id FROM staff.employee e WHERE e.salary > 5::numeric"
+		if i > 0 {
+			def = fmt.Sprintf("SELECT a.id FROM util.d%d a JOIN util.d%d b ON a.id = b.id", i-1, i-1)
+		}
+		oid := uint32(900_000 + i)
+		cat.Relations[oid] = &Relation{OID: oid, Schema: "util", Name: fmt.Sprintf("d%d", i), Kind: 'v', Definition: def,
+			Columns: []Column{{Name: "id", Attr: 1, Type: oidInt4, Typmod: -1, TypeText: "integer"}}}
+	}
+	var functions []*Function
+	for _, list := range base.functions {
+		functions = append(functions, list...)
+	}
+	var operators []*Operator
+	for _, list := range base.operators {
+		operators = append(operators, list...)
+	}
+	cat.Index(functions, operators)
+	an := NewAnalyzer(Options{})
+	if r, err := an.Rewrite("SELECT * FROM util.d5", 0, &cat, fixtureState(), testRewrite()); err != nil || strings.Count(r.SQL, "NULL::numeric") != 32 {
+		t.Errorf("%v %v", r, err)
+	}
+	begin := time.Now()
+	if _, err := an.Rewrite("SELECT * FROM util.d19", 0, &cat, fixtureState(), testRewrite()); err == nil || !strings.Contains(err.Error(), "too many others") {
+		t.Errorf("error is %v", err)
+	}
+	if took := time.Since(begin); took > time.Minute {
+		t.Errorf("took %s", took)
 	}
 }

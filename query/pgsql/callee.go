@@ -130,7 +130,7 @@ func (c *catalogCache) lookups() *lookups {
 	c.look.once.Do(func() {
 		c.look.arrayType = map[uint32]uint32{}
 		for _, t := range c.catalog.Types {
-			if t.Elem != 0 && t.Kind == 'b' {
+			if t.Elem != 0 && t.Kind == 'b' && t.OID != 22 && t.OID != 30 { // int2vector and oidvector are no arrays of theirs
 				c.look.arrayType[t.Elem] = t.OID
 			}
 		}

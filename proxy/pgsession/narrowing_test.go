@@ -30,6 +30,8 @@ CREATE TYPE hr.grade AS ENUM ('a', 'b', 'c');
 CREATE TABLE hr.dept (id int PRIMARY KEY, name text, floor int);
 CREATE TABLE hr.person (id int PRIMARY KEY, name text, region text, city varchar(20), dept_id int REFERENCES hr.dept, ssn text, salary numeric(12,2), grade hr.grade, email text, born date, tags text[]);
 CREATE TABLE hr.visit (person_id int, at date, cost int, primary key (person_id, at));
+CREATE TABLE hr.badge (id int PRIMARY KEY, ssn text UNIQUE, room int, grade hr.grade, UNIQUE (room, grade));
+INSERT INTO hr.badge VALUES (1, 'x', 1, 'a'), (2, 'y', 2, 'a');
 CREATE VIEW hr.v_person AS SELECT p.id, p.name, p.ssn, p.region, d.name AS dept FROM hr.person p JOIN hr.dept d ON d.id = p.dept_id;
 CREATE VIEW hr.v_rich AS SELECT id, name FROM hr.person WHERE salary > 1000;
 CREATE TABLE hr.log (id int, region text, note text) PARTITION BY RANGE (id);
@@ -572,13 +574,13 @@ func narrowedErrors(t *testing.T, n *narrowed) {
 
 func narrowedExplain(t *testing.T, n *narrowed) {
 	c := n.connect("")
-	for _, sql := range []string{"EXPLAIN SELECT count(*) FROM hr.person", "EXPLAIN ANALYZE SELECT count(*) FROM hr.person"} {
+	for _, sql := range []string{"EXPLAIN SELECT count(*) FROM hr.log", "EXPLAIN ANALYZE SELECT count(*) FROM hr.log"} {
 		_, err := c.Exec(within(t), sql)
 		fails(t, err, "42501", "tells of rows that are hidden")
 	}
 	n.policy.set(func(p *narrowing) { p.filters = false })
 	for _, sql := range []string{"EXPLAIN (COSTS OFF) ", "EXPLAIN (ANALYZE, COSTS OFF) "} {
-		if got := shown(t, c, sql+"SELECT count(*) FROM hr.person WHERE ssn = '[redacted]' AND id = 5", false); !strings.Contains(got, "Index") {
+		if got := shown(t, c, sql+"SELECT count(*) FROM hr.person WHERE id = 5", false); !strings.Contains(got, "Index") {
 			t.Errorf("the plan is %s", got)
 		}
 	}
@@ -618,9 +620,22 @@ func narrowedWriteBack(t *testing.T, n *narrowed) {
 	if pe.Position != 28 {
 		t.Errorf("the position is %d", pe.Position)
 	}
-	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeCacheStatement} {
 		_, err = c.Exec(ctx, "UPDATE hr.person SET email = $1 WHERE id = 1", mode, "p***@example.com")
-		fails(t, err, "42501", "")
+		fails(t, err, "42501", "looks like a masked one")
+		if tag, err := c.Exec(ctx, "UPDATE hr.person SET email = $1 WHERE id = 1", mode, "new@example.com"); err != nil || tag.RowsAffected() != 1 {
+			t.Errorf("a real value: %v, %v", tag, err)
+		}
+	}
+	_, err = c.CopyFrom(ctx, pgx.Identifier{"hr", "person"}, []string{"id", "email"}, pgx.CopyFromRows([][]any{{9000, "p***@example.com"}}))
+	fails(t, err, "42501", "COPY FROM cannot be looked at")
+	// What others hold must not tell whether a value is there.
+	_, err = c.Exec(ctx, "INSERT INTO hr.badge (id, ssn) VALUES (9, '1')")
+	fails(t, err, "42501", "ssn is masked for ana; it may be selected but not written")
+	_, err = c.Exec(ctx, "UPDATE hr.badge SET room = 2 WHERE id = 1")
+	fails(t, err, "42501", "grade is masked for ana")
+	if _, err = c.Exec(ctx, "INSERT INTO hr.badge (id, room) VALUES (9, 1)"); err != nil {
+		t.Errorf("a row without the column: %v", err)
 	}
 	_, err = c.Exec(ctx, "PREPARE w AS UPDATE hr.person SET city = $1 WHERE id = 1")
 	if err != nil {

@@ -57,13 +57,12 @@ type sessionState struct {
 
 // statementState belongs to one statement.
 type statementState struct {
-	sneaky     bool
-	params     []*string // values of $1, …; nil where parameters are not possible
-	paramTypes []string
-	useParams  bool
-	ctes       []*source
-	fresh      int // counter of names
-	budget     int // nodes that may still be made
+	sneaky    bool
+	params    []*string // values of $1, …; nil where parameters are not possible
+	useParams bool
+	ctes      []*source
+	fresh     int // counter of names
+	budget    int // nodes that may still be made
 }
 
 // NewGenerator prepares sessions over the catalog.

@@ -85,6 +85,7 @@ type run struct {
 	o       Options
 	gen     *Generator
 	sum     *Summary
+	cooled  int    // texts made anew
 	newest  uint32 // the largest OID that is there before
 	adminA  *pgx.Conn
 	adminB  *pgx.Conn
@@ -141,6 +142,9 @@ func Run(ctx context.Context, w World, o Options) (*Summary, error) {
 			}
 		}
 		r.progress(n, began)
+	}
+	if err := r.again(ctx); err != nil {
+		return r.sum, err
 	}
 	r.sum.Seconds = time.Since(began).Seconds()
 	return r.sum, nil

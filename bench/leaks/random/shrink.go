@@ -105,7 +105,7 @@ func (s *shrinker) replace(i int, st Step) bool {
 	return s.try(steps)
 }
 
-// text and with read and write the SQL of a step.
+// text is the SQL of a step, of the first statement in a pipeline.
 func (st Step) text() string {
 	if st.Pipe == nil {
 		return st.Q
@@ -118,6 +118,7 @@ func (st Step) text() string {
 	return ""
 }
 
+// with is the step with another text.
 func (st Step) with(sql string) Step {
 	if st.Pipe == nil {
 		st.Q = sql

@@ -33,6 +33,9 @@ func (s *Session) rewrite(ctx context.Context, stmt Statement, decision *policy.
 		return masks, d
 	}
 	if stmt.Applied != nil {
+		if wanted, d = s.wanted(stmt.Facts, decision, masks, s.alsoHidden(constants, &stmt.Applied.Rewrite, masks)); d != nil {
+			return masks, d
+		}
 		if !wanted.Empty() && !reflect.DeepEqual(wanted, stmt.Applied.Rewrite) || wanted.Empty() != stmt.Applied.Rewrite.Empty() {
 			return masks, s.outdated()
 		}
@@ -45,17 +48,53 @@ func (s *Session) rewrite(ctx context.Context, stmt Statement, decision *policy.
 			return masks, s.unwritable(stmt.Facts, masks, wanted, &query.RewriteError{Pos: -1,
 				Reason: "this kind of statement cannot be rewritten"})
 		}
-		r, err := stmt.Rewrite(wanted)
-		if err != nil {
-			return masks, s.unwritable(stmt.Facts, masks, wanted, err)
+		if t.Rewritten, d = s.rewritten(stmt, decision, masks, wanted, constants); d != nil {
+			return masks, d
 		}
-		t.Facts, t.Rewritten = r.Facts, r
+		t.Facts = t.Rewritten.Facts
 	}
 	if t.Rewritten == nil {
 		return masks, nil
 	}
 	t.Touched = filters(wanted)
 	return s.heldTo(ctx, stmt, masks, t)
+}
+
+// rewritten is the statement with what is wanted, and with what the rewriting
+// brought to light: it may group by a column that was plain output before.
+func (s *Session) rewritten(stmt Statement, decision *policy.Decision, masks maskSet, wanted query.Rewrite, constants map[columnName]bool) (*query.Rewritten, *Denial) {
+	for round := 0; ; round++ {
+		r, err := stmt.Rewrite(wanted)
+		if err != nil {
+			return nil, s.unwritable(stmt.Facts, masks, wanted, err)
+		}
+		maps.Copy(constants, s.hidden(r.Facts, masks))
+		more, d := s.wanted(stmt.Facts, decision, masks, constants)
+		if d != nil {
+			return nil, d
+		}
+		if round == maxRounds || reflect.DeepEqual(more, wanted) {
+			return r, nil
+		}
+		wanted = more
+	}
+}
+
+const maxRounds = 3
+
+// alsoHidden adds to constants those that the server has already, where policy
+// still allows them.
+func (s *Session) alsoHidden(constants map[columnName]bool, applied *query.Rewrite, masks maskSet) map[columnName]bool {
+	out := maps.Clone(constants)
+	for _, n := range applied.Relations {
+		for _, c := range n.Constants {
+			name := columnName{n.Schema, n.Table, c.Column}
+			if m := masks[name]; m != nil && m.Elsewhere == policy.ElsewhereMasked && len(constants) > 0 {
+				out[name] = true
+			}
+		}
+	}
+	return out
 }
 
 // wanted is how the statement must see its relations.

@@ -284,3 +284,34 @@ func TestMaskedValuesAreNotWrittenBack(t *testing.T) {
 		})
 	}
 }
+
+// TestRewritingBringsColumnsToLight: what the rewritten statement groups by
+// was plain output before.
+func TestRewritingBringsColumnsToLight(t *testing.T) {
+	s, _ := world(t, decides(`{"allow": true, "masks": [
+		{"schema": "hr", "table": "employees", "column": "email", "function": "redact", "elsewhere": "masked"},
+		{"schema": "hr", "table": "employees", "column": "salary", "function": "redact", "elsewhere": "masked"}]}`), "analysts", false)
+	asked := 0
+	rewrite := func(rw query.Rewrite) (*query.Rewritten, error) {
+		asked++
+		email := column("email", 2, textOID, query.UseOutput|query.UseGroup)
+		facts := selects(column("id", 1, 23, query.UseGroup))
+		if len(rw.Relations[0].Constants) == 1 {
+			facts = selects(column("id", 1, 23, query.UseGroup), email)
+		}
+		return &query.Rewritten{Rewrite: rw, SQL: "rewritten", Facts: facts}, nil
+	}
+	facts := selects(column("id", 1, 23, query.UseGroup), column("email", 2, textOID, query.UseOutput), column("salary", 3, numericOID, query.UseFilter))
+	ticket, err := s.Judge(context.Background(), gate.Statement{SQL: "SELECT …", Facts: facts, Universe: universe, Rewrite: rewrite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(ticket.Rewritten.Rewrite.Relations[0].Constants); n != 2 || asked != 2 {
+		t.Fatalf("%d constants after %d rewritings", n, asked)
+	}
+	// What the server has then stays good when it runs again.
+	again, err := s.Judge(context.Background(), gate.Statement{SQL: "EXECUTE", Facts: facts, Universe: universe, Applied: ticket.Rewritten})
+	if err != nil || again.Rewritten != ticket.Rewritten {
+		t.Fatalf("again: %v", err)
+	}
+}

@@ -10,7 +10,8 @@ import (
 
 // Blind makes the planner of a database see nothing of protected values: it
 // drops statistics of protected columns and of expressions, and sets prices so
-// that sizes of tables do not count. conn is the administrator's, in the
+// that sizes of tables do not count. Rows are put into the order of their keys:
+// where they were put when they came depends on the lengths of values. conn is the administrator's, in the
 // database that is to be blinded; later connections see the settings.
 func Blind(ctx context.Context, conn *pgx.Conn, protected []ColumnName) error {
 	var list []string
@@ -33,7 +34,10 @@ EXECUTE format('ALTER DATABASE %I SET work_mem = ''64MB''', current_database());
 EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
 EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''2500ms''', current_database());
 END $$`
-	_, err := conn.PgConn().Exec(ctx, script).ReadAll()
+	err := order(ctx, conn)
+	if err == nil {
+		_, err = conn.PgConn().Exec(ctx, script).ReadAll()
+	}
 	if err != nil {
 		return fmt.Errorf("blind the planner: %w", err)
 	}
@@ -42,3 +46,13 @@ END $$`
 
 // ColumnName names a column.
 type ColumnName struct{ Schema, Table, Column string }
+
+// order puts the rows of tables with a primary key into its order, however long
+// they are.
+func order(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `DO $$ DECLARE r record; BEGIN
+FOR r IN SELECT i.indrelid::regclass AS t, x.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+  WHERE i.indisprimary AND c.relkind = 'r' AND c.relpersistence = 'p' AND c.relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY c.oid
+LOOP EXECUTE format('CLUSTER %s USING %I', r.t, r.relname); END LOOP; END $$`)
+	return err
+}

@@ -150,12 +150,14 @@ func (c *Catalog) loadEnums(ctx context.Context, conn *pgx.Conn) error {
 
 // functionsSQL lists what is neither volatile by nature of a session nor
 // refused by the server because a type is internal. Functions of the database
-// itself come with any volatility.
+// itself come with any volatility, but those of extensions that make identifiers
+// or read clocks differ from themselves.
 const functionsSQL = `
 SELECT n.nspname, p.proname, p.proargtypes::oid[], p.prorettype, p.proretset, false
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind = 'f' AND p.provariadic = 0 AND p.pronargs <= 4 AND has_schema_privilege($1, n.oid, 'USAGE') AND has_function_privilege($1, p.oid, 'EXECUTE')
   AND n.nspname <> 'information_schema' AND (p.provolatile = 'i' OR n.nspname <> 'pg_catalog')
+  AND NOT (p.provolatile = 'v' AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
 UNION ALL
 SELECT n.nspname, o.oprname, ARRAY[o.oprleft, o.oprright], o.oprresult, false, true
 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace

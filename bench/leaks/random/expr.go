@@ -19,7 +19,7 @@ func (g *Generator) expr(p place, typ string, depth int) value {
 	var out value
 	choices := []choice{
 		{34, "", func() { out = g.leaf(p, typ) }},
-		{30, "", func() { out = g.template(p, typ, one(g, orLeaf(templates[typ])), depth) }},
+		{30, "", func() { out = g.template(p, typ, one(g, orLeaf(g.templates[typ])), depth) }},
 		{9, "expr.generic", func() { out = g.generic(p, typ, depth) }},
 		{5, "expr.subquery", func() { out = g.scalar(p, typ, depth) }},
 	}

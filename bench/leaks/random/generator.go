@@ -33,6 +33,7 @@ type Generator struct {
 	readable, system []*Relation            // what sessions read
 	pool             map[string][]string    // constants by type
 	byType           map[string][]*Function // functions by result type, of known arguments
+	templates        map[string][]string    // those that can be called here
 	names            []string               // adversarial names
 	ambiguous        []string               // of relations; those in several schemas if there are any
 
@@ -85,6 +86,7 @@ func NewGenerator(c *Catalog, bias Bias, seed uint64) *Generator {
 			}
 		}
 	}
+	g.templates = here(c)
 	g.ambiguous = ambiguous(g.readable)
 	for _, t := range slices.Sorted(maps.Keys(c.Functions)) {
 		for i := range c.Functions[t] {
@@ -115,6 +117,28 @@ func ambiguous(relations []*Relation) []string {
 		return several
 	}
 	return all
+}
+
+var ofPublic = regexp.MustCompile(`public\.(\w+)\(`)
+
+// here are the templates whose functions the catalog has.
+func here(c *Catalog) map[string][]string {
+	known := map[string]bool{}
+	for _, list := range c.Functions {
+		for i := range list {
+			if list[i].Schema == "public" {
+				known[list[i].Name] = true
+			}
+		}
+	}
+	out := map[string][]string{}
+	for typ, list := range templates {
+		out[typ] = slices.DeleteFunc(slices.Clone(list), func(t string) bool {
+			m := ofPublic.FindStringSubmatch(t)
+			return m != nil && !known[m[1]]
+		})
+	}
+	return out
 }
 
 // callable says that arguments for the function can be made.

@@ -1,6 +1,10 @@
 package random
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // literals are constants by type, in text. A type that is listed here can be an
 // argument.
@@ -24,6 +28,21 @@ var literals = map[string][]string{
 // common types are what expressions are mostly of.
 var common = []string{"int4", "int4", "int4", "text", "text", "text", "numeric", "bool", "int8", "date", "float8", "timestamptz", "jsonb", "_text", "_int4", "bpchar", "varchar", "interval",
 	"timestamp", "uuid", "bytea", "inet", "daterange", "json"}
+
+// domain is a type of the database itself, int4 if there is none.
+func (g *Generator) domain() string {
+	var list []string
+	for t := range g.pool {
+		if strings.Contains(t, ".") {
+			list = append(list, t)
+		}
+	}
+	if len(list) == 0 {
+		return "int4"
+	}
+	slices.Sort(list)
+	return one(g, list)
+}
 
 // typeName is how a cast writes a type.
 func typeName(t string) string {

@@ -386,7 +386,7 @@ func (g *Generator) unitError() {
 		func() string { return "sqrt(-1 - abs(" + e("float8") + "))" },
 		func() string { return e("text") + " ~ ('(' || " + e("text") + ")" },
 		func() string { return "CASE WHEN " + e("bool") + " THEN 1 / 0 ELSE 1 END" },
-		func() string { return "(" + e("text") + ")::util.small_num" },
+		func() string { return "(" + e("text") + ")::" + g.domain() },
 		func() string { return "nosuchfunction(" + e("text") + ")" },
 	})()
 	g.hit("error")
@@ -414,12 +414,18 @@ func (g *Generator) unitAgain() {
 	}
 }
 
-// unitShow reads settings and what catalogs say.
+// unitShow reads settings and what catalogs and the server say of a relation.
 func (g *Generator) unitShow() {
-	g.send(one(g, []string{"SHOW search_path", "SHOW server_version_num", "SELECT current_user, session_user", "SELECT current_setting('DateStyle')", "SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' ORDER BY 1",
-		"SELECT tablename, attname, n_distinct, most_common_vals FROM pg_stats ORDER BY 1, 2", "SELECT relname, reltuples FROM pg_class WHERE relname ~ '^[a-m]' ORDER BY relname", "SELECT c.relname, c.relpages FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'hr' ORDER BY 1",
-		"SELECT pg_relation_size('hr.person')", "SELECT pg_table_size('fin.card'::regclass)", "SELECT statement FROM pg_prepared_statements", "SELECT attname, avg_width FROM pg_stats WHERE tablename = 'person'", "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'pub'::regnamespace ORDER BY 1",
-		"SELECT stxname, stxdmcv IS NULL FROM pg_statistic_ext LEFT JOIN pg_statistic_ext_data ON oid = stxoid", "SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'hr.person'::regclass ORDER BY 1",
-		"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'person' ORDER BY 1, 2", "SELECT ctid FROM hr.person ORDER BY id", "SELECT tableoid::regclass, count(*) FROM fin.bonus GROUP BY 1", "SELECT n_live_tup FROM pg_stat_user_tables ORDER BY relid",
-		"SELECT last_value FROM pub.note_id_seq", "SELECT * FROM pg_partition_tree('fin.bonus')", "SELECT count(*) FROM hr.person TABLESAMPLE BERNOULLI (50) REPEATABLE (1)", "SELECT id FROM fin.bonus", "SELECT id FROM fin.txn LIMIT 5"}))
+	r := one(g, g.readable)
+	name, column := r.qualified(), Quote(one(g, r.Columns).Name)
+	g.send(strings.NewReplacer("{r}", name, "{c}", column, "{'r'}", Literal(name), "{'n'}", Literal(r.Name), "{'s'}", Literal(r.Schema)).Replace(one(g, []string{
+		"SHOW search_path", "SHOW server_version_num", "SELECT current_user, session_user", "SELECT current_setting('DateStyle')", "SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' ORDER BY 1",
+		"SELECT tablename, attname, n_distinct, most_common_vals FROM pg_stats ORDER BY 1, 2", "SELECT attname, avg_width FROM pg_stats WHERE tablename = {'n'}",
+		"SELECT relname, reltuples FROM pg_class WHERE relname = {'n'}", "SELECT c.relname, c.relpages FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {'s'} ORDER BY 1",
+		"SELECT pg_relation_size({'r'})", "SELECT pg_table_size({'r'}::regclass)", "SELECT n_live_tup FROM pg_stat_user_tables ORDER BY relid", "SELECT statement FROM pg_prepared_statements",
+		"SELECT proname, prosrc FROM pg_proc WHERE pronamespace = {'s'}::regnamespace ORDER BY 1", "SELECT stxname, stxdmcv IS NULL FROM pg_statistic_ext LEFT JOIN pg_statistic_ext_data ON oid = stxoid",
+		"SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = {'r'}::regclass ORDER BY 1", "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = {'n'} ORDER BY 1, 2",
+		"SELECT ctid FROM {r}", "SELECT ctid, {c} FROM {r} LIMIT 3", "SELECT tableoid::regclass, count(*) FROM {r} GROUP BY 1", "SELECT * FROM pg_partition_tree({'r'})",
+		"SELECT count(*) FROM {r} TABLESAMPLE BERNOULLI (50) REPEATABLE (1)", "SELECT {c} FROM {r} TABLESAMPLE SYSTEM (20) REPEATABLE (1)", "SELECT {c} FROM {r}", "SELECT {c} FROM {r} LIMIT 5",
+		"SELECT setting, {c} FROM {r}, pg_settings WHERE name = 'work_mem'"})))
 }

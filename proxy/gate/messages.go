@@ -31,7 +31,7 @@ func (s *Session) maskedUse(f *query.Facts, u *use) *Denial {
 	where := ""
 	switch {
 	case f.Class == query.ClassExplain && main == query.UseDerived:
-		where, d.Hint = "in EXPLAIN, whose estimates come from its values", fmt.Sprintf("Explain a statement without %s.", c.Name)
+		where, d.Hint = "in EXPLAIN, whose estimates come from its values", fmt.Sprintf("EXPLAIN (COSTS OFF) shows the plan of a statement that does not select or use %s.", c.Name)
 	case main == query.UseAssign:
 		d.Message = fmt.Sprintf("%s is masked for %s; COPY FROM cannot be looked at for masked values that are written back", c.Name, s.user.Name)
 		d.Hint = fmt.Sprintf("Leave %s out of the columns, or use INSERT.", c.Name)

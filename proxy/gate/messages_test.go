@@ -36,7 +36,7 @@ func TestMessages(t *testing.T) {
 		{"a join", read(column("ssn", 4, textOID, query.UseJoin, 9)), "not used to join", "", "Join by other columns", 9},
 		{"a store", stored, "not used as the source of a write", "", "Leave ssn out of what is stored", 14},
 		{"a definition", as(query.ClassDDL, "ALTER TABLE", column("ssn", 4, textOID, query.UseWrite, 12)), "not used in ALTER TABLE", "may depend on its values", "somebody who sees ssn unmasked", 12},
-		{"a plan", as(query.ClassExplain, "EXPLAIN", column("ssn", 4, textOID, query.UseDerived, 15)), "not used in EXPLAIN, whose estimates", "", "without ssn", 15},
+		{"a plan", as(query.ClassExplain, "EXPLAIN", column("ssn", 4, textOID, query.UseDerived, 15)), "not used in EXPLAIN, whose estimates", "", "COSTS OFF", 15},
 		{"a write that a unique index could stop", as(query.ClassWrite, "INSERT", column("ssn", 4, textOID, query.UseFilter|query.UseAssign, -1, 20)),
 			"may be selected but not written", "A key, unique index or constraint", "ask somebody who sees it unmasked", -1},
 		{"a COPY of what cannot be looked at", as(query.ClassCopy, "COPY FROM", column("ssn", 4, textOID, query.UseAssign, 20)),

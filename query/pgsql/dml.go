@@ -157,18 +157,52 @@ func (r *run) checks(t *target, columns []string, whole bool) {
 	}
 	for _, rel := range r.storage(t) {
 		attrs := r.storedAs(t, rel, columns)
-		r.unique(rel, attrs, whole)
+		changed := attrs
+		if !whole {
+			changed = append(slices.Clone(attrs), r.recomputed(rel, attrs)...)
+		}
+		r.unique(rel, changed, whole)
 		if len(rel.Conditions) > 0 {
-			r.check(rel, attrs, whole)
+			r.check(rel, attrs, changed, whole)
 		}
 	}
 }
 
-func (r *run) check(rel *Relation, attrs []int16, whole bool) {
+// recomputed are the generated columns that an update of attrs computes again.
+// Where that can fail, it tells of the columns that the update leaves alone.
+func (r *run) recomputed(rel *Relation, attrs []int16) []int16 {
+	var out []int16
+	for i := range rel.Columns {
+		c := &rel.Columns[i]
+		if c.Generated == "" {
+			continue
+		}
+		deps := r.storedColumns(rel, c.Generated)
+		if !slices.ContainsFunc(deps, func(a int16) bool { return slices.Contains(attrs, a) }) {
+			continue
+		}
+		out = append(out, c.Attr)
+		sub := r.nested(rel.Owner)
+		sub.acc, sub.rec = newAccumulator(), newRecording()
+		if _, ok := sub.stored(rel, c.Generated); ok && sub.rec.loud == "" {
+			continue // it cannot fail
+		}
+		for _, a := range deps {
+			if !slices.Contains(attrs, a) {
+				r.mark(rel.OID, a, query.UseFilter, -1)
+			}
+		}
+	}
+	return out
+}
+
+// check evaluates the constraints that read what changed: attrs, which the
+// statement gives, and what is computed from them.
+func (r *run) check(rel *Relation, attrs, changed []int16, whole bool) {
 	lists := r.conditions(rel)
 	for i, c := range rel.Conditions {
 		touched := whole && !strings.HasPrefix(c, foreignKey) ||
-			slices.ContainsFunc(lists[i], func(a int16) bool { return slices.Contains(attrs, a) })
+			slices.ContainsFunc(lists[i], func(a int16) bool { return slices.Contains(changed, a) })
 		if !touched {
 			continue
 		}

@@ -94,3 +94,5 @@ CREATE TABLE shop.computed (id int, plain text GENERATED ALWAYS AS (upper(body))
 CREATE TABLE staff.seat (id int PRIMARY KEY, room int, holder text, badge text UNIQUE, alias text, UNIQUE (room, holder));
 CREATE UNIQUE INDEX ON staff.seat (lower(alias)) WHERE room > 5;
 CREATE UNIQUE INDEX ON staff.seat (room, badge) NULLS NOT DISTINCT;
+CREATE TABLE shop.bill (id int, price int, quantity int, label text, note text,
+  total int GENERATED ALWAYS AS (price * quantity) STORED, tag text GENERATED ALWAYS AS (lower(label)) STORED, CHECK (total < 1000000));

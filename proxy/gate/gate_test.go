@@ -45,10 +45,10 @@ const (
 	xmlOID     = 142
 )
 
-// world is the shipped policy, or the given one, with a person of a group.
-func world(t *testing.T, o policy.Options, group string, readOnly bool) (*gate.Session, *recorder) {
+// open is a policy that decides however slow the machine is.
+func open(t *testing.T, o policy.Options) *policy.Engine {
 	t.Helper()
-	o.Deadline = time.Minute // this is not about speed
+	o.Deadline = time.Minute
 	engine, err := policy.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +58,13 @@ func world(t *testing.T, o policy.Options, group string, readOnly bool) (*gate.S
 			t.Error(err)
 		}
 	})
+	return engine
+}
+
+// world is the shipped policy, or the given one, with a person of a group.
+func world(t *testing.T, o policy.Options, group string, readOnly bool) (*gate.Session, *recorder) {
+	t.Helper()
+	engine := open(t, o)
 	r := &recorder{}
 	g := gate.New(gate.Options{Policy: engine, Journal: r})
 	s, err := g.Connect(context.Background(), gate.Subject{
@@ -193,7 +200,7 @@ func TestNothingPassesWithoutTheJournal(t *testing.T) {
 
 // decides is a policy that answers the same always.
 func decides(decision string) policy.Options {
-	return policy.Options{Deadline: time.Minute, FS: fstest.MapFS{"p.rego": {Data: []byte("package weir\n\ndecision := " + decision + "\n")}}}
+	return policy.Options{FS: fstest.MapFS{"p.rego": {Data: []byte("package weir\n\ndecision := " + decision + "\n")}}}
 }
 
 func TestDecisionsOfOtherPolicies(t *testing.T) {
@@ -209,11 +216,7 @@ func TestDecisionsOfOtherPolicies(t *testing.T) {
 		{"a mask refuses other uses", allow + `, "masks": [{"schema": "hr", "table": "employees", "column": "email", "function": "null"}]}`, "masked_column"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			engine, err := policy.Open(context.Background(), decides(c.decision))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer engine.Close()
+			engine := open(t, decides(c.decision))
 			r := &recorder{}
 			s, err := gate.New(gate.Options{Policy: engine, Journal: r}).Connect(context.Background(), gate.Subject{Identity: auth.Identity{ID: "1", Name: "ana"}, SessionID: "s"})
 			if c.rule == "policy_error" {
@@ -267,10 +270,7 @@ func TestTextInTheJournal(t *testing.T) {
 		{"full", "ALTER ROLE", shape, shape, audit.LevelFull},
 		{"full", "ALTER ROLE", "", sql, audit.LevelHash},
 	} {
-		engine, err := policy.Open(context.Background(), decides(`{"allow": true, "audit": {"level": "`+c.level+`"}}`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		engine := open(t, decides(`{"allow": true, "audit": {"level": "`+c.level+`"}}`))
 		r := &recorder{}
 		s, err := gate.New(gate.Options{Policy: engine, Journal: r}).Connect(context.Background(), gate.Subject{Identity: auth.Identity{ID: "1", Name: "ana"}, SessionID: "s"})
 		if err != nil {
@@ -283,9 +283,6 @@ func TestTextInTheJournal(t *testing.T) {
 		}
 		if e := r.events[len(r.events)-1]; e.Text != c.text || e.Level != c.kept {
 			t.Errorf("%+v: text %q level %s", c, e.Text, e.Level)
-		}
-		if err := engine.Close(); err != nil {
-			t.Error(err)
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/weirdb/weir/audit"
 	"github.com/weirdb/weir/auth"
 	"github.com/weirdb/weir/masking"
-	"github.com/weirdb/weir/policy"
 	"github.com/weirdb/weir/proxy/gate"
 	"github.com/weirdb/weir/query"
 )
@@ -32,15 +31,7 @@ const (
 // person is a session under a fixed decision.
 func person(t *testing.T, decision string) (*gate.Session, *recorder) {
 	t.Helper()
-	engine, err := policy.Open(context.Background(), decides(decision))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	engine := open(t, decides(decision))
 	r := &recorder{}
 	s, err := gate.New(gate.Options{Policy: engine, Journal: r}).Connect(context.Background(), gate.Subject{
 		Identity: auth.Identity{ID: "1", Name: "ana"}, SessionID: "s", Type: func(oid uint32) masking.Type { return masking.PostgresType(oid, -1) }})

@@ -418,14 +418,19 @@ func narrowedPrepared(t *testing.T, n *narrowed) {
 	fails(t, err, "0A000", "has changed")
 }
 
-func narrowedSQLPrepared(t *testing.T, n *narrowed) {
-	c := n.connect("")
-	ok := func(sql, want string) {
+// givesCells checks the one cell that a statement gives.
+func givesCells(t *testing.T, c *pgx.Conn) func(sql, want string) {
+	return func(sql, want string) {
 		t.Helper()
 		if got := cell(t, c, sql); got != want {
 			t.Fatalf("%s: got %s, want %s", sql, got, want)
 		}
 	}
+}
+
+func narrowedSQLPrepared(t *testing.T, n *narrowed) {
+	c := n.connect("")
+	ok := givesCells(t, c)
 	ok("PREPARE p (text) AS SELECT count(*) FROM hr.person WHERE ssn = $1", "")
 	ok("EXECUTE p('[redacted]')", "30")
 	n.policy.set(func(p *narrowing) { p.filters = false })
@@ -489,12 +494,7 @@ func answers(t *testing.T, c *pgx.Conn, p *pgproto3.Frontend) []string {
 
 func narrowedCursors(t *testing.T, n *narrowed) {
 	c := n.connect("")
-	ok := func(sql, want string) {
-		t.Helper()
-		if got := cell(t, c, sql); got != want {
-			t.Fatalf("%s: got %s, want %s", sql, got, want)
-		}
-	}
+	ok := givesCells(t, c)
 	ok("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT id, ssn, email FROM hr.person WHERE ssn <> '' ORDER BY id; COMMIT", "")
 	ok("FETCH 1 FROM c", "2|[redacted]|p***@example.com")
 	r := n.rows(t, c, "FETCH 1 FROM c")

@@ -150,10 +150,10 @@ func sameNode(a, b *pg.Node) bool {
 	return true
 }
 
-// anyOrder are the aggregates whose result does not depend on the order of
+// orderless are the aggregates whose result does not depend on the order of
 // their input; of sums and averages, those over exact numbers.
-var anyOrder = map[string]bool{"count": true, "min": true, "max": true, "sum": true, "avg": true, "bool_and": true,
-	"bool_or": true, "every": true, "bit_and": true, "bit_or": true, "bit_xor": true, "any_value": false}
+var orderless = map[string]bool{"count": true, "min": true, "max": true, "sum": true, "avg": true, "bool_and": true,
+	"bool_or": true, "every": true, "bit_and": true, "bit_or": true, "bit_xor": true}
 
 // aggregated notes an aggregate or window call of the query at hand.
 func (r *run) aggregated(f *pg.FuncCall, chosen []*Function) {
@@ -163,7 +163,7 @@ func (r *run) aggregated(f *pg.FuncCall, chosen []*Function) {
 	}
 	for _, c := range chosen {
 		inexact := len(c.Args) > 0 && (c.Args[0] == oidFloat4 || c.Args[0] == oidFloat8) && (c.Name == "sum" || c.Name == "avg")
-		if c.Schema != "pg_catalog" || !anyOrder[c.Name] || inexact {
+		if c.Schema != "pg_catalog" || !orderless[c.Name] || inexact {
 			r.acc.byOrder = true
 		}
 	}

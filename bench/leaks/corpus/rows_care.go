@@ -8,7 +8,7 @@ import (
 
 // tables lists what is loaded, parents first.
 func (g *generator) tables() []table {
-	all := [][]table{clinicTables(), g.careTables(), billingTables(), peopleTables(), vaultTables(), openTables(), supplyTables()}
+	all := [][]table{clinicTables(), g.careTables(), billingTables(), peopleTables(), vaultTables(), openTables(), supplyTables(), itemTables()}
 	var list []table
 	for _, t := range all {
 		list = append(list, t...)

@@ -44,6 +44,15 @@ func billingTables() []table {
 	}
 }
 
+// itemTables come last: rows are drawn one table after the other.
+func itemTables() []table {
+	return []table{
+		{"billing.item", 60, []column{
+			public("id", serial), public("quantity", integer(1, 9)), protected("price", "0", integer(1, 9000)),
+		}},
+	}
+}
+
 // rebates fill the partitions of billing.rebate unlike on each side.
 func rebates() value {
 	most := 0

@@ -185,6 +185,13 @@ CREATE TABLE billing.card (
   CONSTRAINT card_pan_key UNIQUE (pan),
   CONSTRAINT card_credit_check CHECK (credit BETWEEN 1 AND 99999)
 );
+CREATE TABLE billing.item (
+  id int PRIMARY KEY,
+  quantity int NOT NULL,
+  price int NOT NULL,
+  total int GENERATED ALWAYS AS (quantity * price) STORED,
+  CONSTRAINT item_total_check CHECK (total < 90000)
+);
 CREATE TABLE billing.claim (
   id int PRIMARY KEY,
   patient_id int NOT NULL REFERENCES care.patient,
@@ -523,7 +530,7 @@ GRANT USAGE ON SCHEMA clinic, care, billing, people, vault, open, supply, tools,
 GRANT USAGE, CREATE ON SCHEMA sandbox TO ni_analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA clinic, care, billing, people, vault, open, supply, remote, "Front Desk" TO ni_analyst;
 GRANT INSERT, UPDATE, DELETE ON care.patient, care.v_names, care.v_check, care.visit, care.contact, care.lead, care.feedback, care.sample,
-  billing.card, billing.claim, billing.voucher, billing.redeem, billing.ledger, billing.rebate, people.employee, people.room_booking,
+  billing.card, billing.item, billing.claim, billing.voucher, billing.redeem, billing.ledger, billing.rebate, people.employee, people.room_booking,
   people.locker, people.consultant, vault.setting, open.locker, open.board, open.note, open.inbox, open.rule_instead, open.rule_also,
   open.defaulted, open.limited, open.computed, open.article, supply.purchase, supply.purchase_line TO ni_analyst;
 GRANT REFERENCES, TRIGGER ON care.patient, billing.voucher, billing.card, people.locker TO ni_analyst;

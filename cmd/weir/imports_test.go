@@ -28,7 +28,8 @@ var layers = [][]string{
 	{"query"},
 	{"protocol/pgwire/upstream"},
 	{"protocol/pgwire"},
-	{"deploy", "deploy/pgserver", "deploy/weirserver"},
+	{"deploy", "deploy/pgserver", "deploy/myserver", "deploy/weirserver"},
+	{"deploy/authority"},
 }
 
 // keepsOut lists what a package must not reach, however indirectly.

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/weirdb/weir/deploy/authority"
 )
 
 // SuperUser is the cluster's administrator.
@@ -43,7 +45,7 @@ type Server struct {
 	CAFile   string // certificate authority of the server's and Client's certificates
 	BinDir   string
 
-	authority *authority
+	authority *authority.Authority
 	command   *exec.Cmd
 	exited    chan struct{}
 	account   *syscall.Credential // nil: the own account
@@ -141,7 +143,7 @@ func (s *Server) initCluster(ctx context.Context, o Options) error {
 
 func (s *Server) configure(_ context.Context, o Options) error {
 	var err error
-	if s.authority, err = newAuthority(); err != nil {
+	if s.authority, err = authority.New(); err != nil {
 		return err
 	}
 	if err := s.issueServerCertificate(); err != nil {

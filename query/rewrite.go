@@ -5,6 +5,26 @@ package query
 // says so: relations, filters and constants come in a fixed order.
 type Rewrite struct {
 	Relations []Narrowing // sorted by schema and table
+	// Sizes is set where the statement is to see sizes of some relations only.
+	Sizes *Sizes
+}
+
+// Sizes says of which relations a statement may see how large they are: their
+// statistics in catalogs and what functions of their size give. Those of all
+// others look as if they were not known.
+type Sizes struct {
+	Shown []RelationName // sorted by schema and name
+}
+
+// RelationName names a relation.
+type RelationName struct{ Schema, Name string }
+
+// Sized is a relation, and what its size tells of.
+type Sized struct {
+	RelationName
+	// Tables are the columns that its size depends on; none if it has no rows
+	// of its own.
+	Tables []Table
 }
 
 // Narrowing is how one relation is seen, wherever a statement reads it.
@@ -24,7 +44,7 @@ type Constant struct {
 }
 
 // Empty says that nothing is to be changed.
-func (r *Rewrite) Empty() bool { return r == nil || len(r.Relations) == 0 }
+func (r *Rewrite) Empty() bool { return r == nil || len(r.Relations) == 0 && r.Sizes == nil }
 
 // Rewritten is a statement that was rewritten.
 type Rewritten struct {

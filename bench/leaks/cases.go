@@ -48,8 +48,9 @@ type testCase struct {
 	Fragment bool              `json:"fragment"` // a byte at a time
 	Steps    []step            `json:"steps"`
 
-	// Of everyday cases: same, masked (the positions in Masked, from 1), or
-	// constants (as in the database whose protected values are constants).
+	// Of everyday cases: same, masked (the positions in Masked, from 1),
+	// masked_rows (the same, in some rows), or constants (as in the database
+	// whose protected values are constants).
 	Expect string `json:"expect"`
 	Masked []int  `json:"masked"`
 	// Elsewhere names the only mode of the masks in which the case is to run.
@@ -169,12 +170,15 @@ func (c *corpus) check() error {
 		}
 	}
 	for _, t := range c.everyday {
-		if !slices.Contains([]string{"same", "masked", "constants"}, t.Expect) {
-			return fmt.Errorf("case %s: expect %q is none of same, masked, constants", t.ID, t.Expect)
+		if !slices.Contains([]string{"same", "masked", "masked_rows", "constants"}, t.Expect) {
+			return fmt.Errorf("case %s: expect %q is none of same, masked, masked_rows, constants", t.ID, t.Expect)
 		}
 	}
 	return nil
 }
+
+// masks says that an everyday case expects masked cells.
+func (t *testCase) masks() bool { return t.Expect == "masked" || t.Expect == "masked_rows" }
 
 func count(conditions ...bool) int {
 	n := 0

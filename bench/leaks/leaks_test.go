@@ -103,6 +103,8 @@ func TestJudgeEveryday(t *testing.T) {
 		{"masked", "masked", direct, nil, masked, outcomeKept},
 		{"a mask that is no constant", "masked", direct, nil, varies, outcomeChanged},
 		{"another cell", "masked", direct, nil, wrong, outcomeChanged},
+		{"some rows masked", "masked_rows", direct, nil, answer{direct[0], direct[1], masked[2], direct[3]}, outcomeKept},
+		{"some rows masked, and another cell", "masked_rows", direct, nil, answer{direct[0], wrong[1], masked[2], direct[3]}, outcomeChanged},
 		{"as constants would be", "masked", direct, masked, computed, outcomeKept},
 		{"constants, in another order", "constants", direct, masked, computed, outcomeKept},
 		{"constants, refused", "constants", direct, masked, refused, outcomeRefused},
@@ -121,10 +123,11 @@ func TestJudgeEveryday(t *testing.T) {
 func TestMaskedCopy(t *testing.T) {
 	line := func(s string) message { return message{kind: 'd', body: []byte(s + "\n")} }
 	direct := answer{line("1\tana\tx"), line("2\tbob\ty")}
-	if !maskedEqual(direct, answer{line("1\t***\tx"), line("2\t***\ty")}, []int{2}) {
+	second := &testCase{Expect: "masked", Masked: []int{2}}
+	if !maskedEqual(second, direct, answer{line("1\t***\tx"), line("2\t***\ty")}) {
 		t.Error("masked copy is refused")
 	}
-	if maskedEqual(direct, answer{line("1\t***\tx"), line("2\t***\tz")}, []int{2}) {
+	if maskedEqual(second, direct, answer{line("1\t***\tx"), line("2\t***\tz")}) {
 		t.Error("an unmasked column may change")
 	}
 }

@@ -156,14 +156,18 @@ func explainWith(ctx context.Context, engine *policy.Engine, u store.User, d *co
 	for i := range analysis.Statements {
 		s := &analysis.Statements[i]
 		text := sql[s.Span.Start:s.Span.End]
-		in, ticket, denial := session.Explain(ctx, gate.Statement{SQL: text, Facts: &s.Facts, Universe: func() []query.Table { return analyzer.Universe(catalog) },
+		stmt := gate.Statement{SQL: text, Facts: &s.Facts, Universe: func() []query.Table { return analyzer.Universe(catalog) },
 			Rewrite: func(rw query.Rewrite) (*query.Rewritten, error) {
 				r, err := analyzer.Rewrite(sql, i, catalog, state, rw)
 				if err != nil {
 					return nil, err
 				}
 				return &r.Rewritten, nil
-			}})
+			}}
+		if pgsql.ReadsSizes(&s.Facts) {
+			stmt.Sizes = func() []query.Sized { return analyzer.SizesOf(catalog) }
+		}
+		in, ticket, denial := session.Explain(ctx, stmt)
 		one := explainedStatement{SQL: text, Facts: &s.Facts, Input: in, Masks: []string{}}
 		for _, m := range ticket.Masks {
 			one.Masks = append(one.Masks, fmt.Sprintf("%s.%s.%s: %s", m.Column.Schema, m.Column.Table, m.Column.Column, m.Spec.Function))

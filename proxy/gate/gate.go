@@ -26,9 +26,14 @@ type Statement struct {
 	// Rewrite is empty if the server has the original. Nil where the text is
 	// yet to be sent.
 	Applied *query.Rewritten
+	// Sizes lists the relations with what the size of each tells of, if the
+	// statement might show one; none if it does not. Nil is the same.
+	Sizes func() []query.Sized
 	// Values are what bound parameters hold, by number from 1, in their wire
 	// formats; those that are left out are not looked at.
 	Values map[int]Value
+
+	sizes *query.Sizes // that it may see, where Facts count on it
 }
 
 // Value is a bound parameter's value, nil for NULL.

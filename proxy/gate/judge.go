@@ -64,6 +64,9 @@ func (s *Session) decide(ctx context.Context, stmt Statement) (*verdict, *Denial
 		v.ticket = original(stmt) // nothing is masked or limited either
 		return v, nil
 	}
+	if denial != nil {
+		denial = s.withoutSizes(ctx, stmt, v, denial)
+	}
 	return v, denial
 }
 

@@ -28,12 +28,12 @@ func (s *Session) rewrite(ctx context.Context, stmt Statement, decision *policy.
 	if d := s.uses(stmt.Facts, masks, constants); d != nil {
 		return masks, d
 	}
-	wanted, d := s.wanted(stmt.Facts, decision, masks, constants)
+	wanted, d := s.wanted(stmt, decision, masks, constants)
 	if d != nil {
 		return masks, d
 	}
 	if stmt.Applied != nil {
-		if wanted, d = s.wanted(stmt.Facts, decision, masks, s.alsoHidden(constants, &stmt.Applied.Rewrite, masks)); d != nil {
+		if wanted, d = s.wanted(stmt, decision, masks, s.alsoHidden(constants, &stmt.Applied.Rewrite, masks)); d != nil {
 			return masks, d
 		}
 		if !wanted.Empty() && !reflect.DeepEqual(wanted, stmt.Applied.Rewrite) || wanted.Empty() != stmt.Applied.Rewrite.Empty() {
@@ -69,7 +69,7 @@ func (s *Session) rewritten(stmt Statement, decision *policy.Decision, masks mas
 			return nil, s.unwritable(stmt.Facts, masks, wanted, err)
 		}
 		maps.Copy(constants, s.hidden(r.Facts, masks))
-		more, d := s.wanted(stmt.Facts, decision, masks, constants)
+		more, d := s.wanted(stmt, decision, masks, constants)
 		if d != nil {
 			return nil, d
 		}
@@ -89,7 +89,7 @@ func (s *Session) alsoHidden(constants map[columnName]bool, applied *query.Rewri
 	for _, n := range applied.Relations {
 		for _, c := range n.Constants {
 			name := columnName{n.Schema, n.Table, c.Column}
-			if m := masks[name]; m != nil && m.Elsewhere == policy.ElsewhereMasked && len(constants) > 0 {
+			if m := masks[name]; m != nil && m.Elsewhere == policy.ElsewhereMasked && (len(constants) > 0 || applied.Sizes != nil) {
 				out[name] = true
 			}
 		}
@@ -98,8 +98,9 @@ func (s *Session) alsoHidden(constants map[columnName]bool, applied *query.Rewri
 }
 
 // wanted is how the statement must see its relations.
-func (s *Session) wanted(f *query.Facts, decision *policy.Decision, masks maskSet, constants map[columnName]bool) (query.Rewrite, *Denial) {
-	var rw query.Rewrite
+func (s *Session) wanted(stmt Statement, decision *policy.Decision, masks maskSet, constants map[columnName]bool) (query.Rewrite, *Denial) {
+	rw := query.Rewrite{Sizes: stmt.sizes}
+	f := stmt.Facts
 	for i := range f.Tables {
 		t := &f.Tables[i]
 		n := query.Narrowing{Schema: t.Schema, Table: t.Name}

@@ -89,6 +89,8 @@ func (fuzzAnalyzer) Rewrite(text string, _ int, _ *pgsql.Catalog, _ *pgsql.State
 
 func (fuzzAnalyzer) Universe(*pgsql.Catalog) []query.Table { return nil }
 
+func (fuzzAnalyzer) SizesOf(*pgsql.Catalog) []query.Sized { return nil }
+
 type fuzzCatalogs struct{}
 
 func (fuzzCatalogs) After(context.Context, pgsql.Token) (*pgsql.Catalog, error) {

@@ -64,6 +64,8 @@ type Analyzer interface {
 	Rewrite(text string, index int, c *pgsql.Catalog, s *pgsql.State, rw query.Rewrite) (*pgsql.Rewritten, error)
 	// Universe lists every relation with every column in every use.
 	Universe(c *pgsql.Catalog) []query.Table
+	// SizesOf lists the relations with what the size of each tells of.
+	SizesOf(c *pgsql.Catalog) []query.Sized
 }
 
 // Datasource is a database behind weir.

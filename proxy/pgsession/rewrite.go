@@ -80,6 +80,9 @@ func (j *judge) gateStatement(q *question) gate.Statement {
 			}
 			return j.datasource.Analyzer.Universe(q.catalog)
 		}}
+	if q.catalog != nil && pgsql.ReadsSizes(g.Facts) {
+		g.Sizes = func() []query.Sized { return j.datasource.Analyzer.SizesOf(q.catalog) }
+	}
 	if q.sent != nil {
 		g.Applied = &q.sent.Rewritten
 		return g

@@ -73,6 +73,9 @@ type catalogCache struct {
 	look     lookups
 	universe sync.Once
 	tables   []query.Table
+
+	sizes sync.Once
+	sized []query.Sized
 }
 
 type columnKey struct {

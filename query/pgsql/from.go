@@ -87,7 +87,9 @@ func (r *run) rangeVar(v *pg.RangeVar, sc *scope) *rangeItem {
 	r.guard.relation(rel, v)
 	r.acc.table(rel, !r.hidden, "select")
 	var item *rangeItem
-	if about := r.pins[v]; about != nil {
+	if r.guard.shows(v) {
+		item = r.plainItem(rel)
+	} else if about := r.pins[v]; about != nil {
 		item = r.pinnedItem(rel, about, v.Location)
 	} else {
 		item = r.readRelation(rel, v.Location)

@@ -117,7 +117,13 @@ func (r *run) sizeOf(f *pg.FuncCall, site callSite, chosen []*Function, sc *scop
 			return value{}, false
 		}
 	}
+	if r.rec != nil {
+		r.rec.sized[f] = true
+	}
 	size := value{typ: oidInt8}
+	if r.guard.sizes(f) {
+		return derive(site.args...).typed(oidInt8), true
+	}
 	if rel := r.regclass(f.Args[0]); rel != nil && !Builtin(rel.Schema) {
 		r.about(rel, site.pos)
 		return size, true

@@ -95,6 +95,13 @@ func rewriteKey(index int, rw query.Rewrite) string {
 			}
 		}
 	}
+	if rw.Sizes != nil {
+		put("sizes")
+		for _, n := range rw.Sizes.Shown {
+			put(n.Schema)
+			put(n.Name)
+		}
+	}
 	return b.String()
 }
 
@@ -111,8 +118,11 @@ type rewriter struct {
 	named      map[uint32]*query.Narrowing // by relation
 	narrowings map[uint32]*narrowing       // by relation; nil where it is seen as it is
 	rec        *recording
-	// ours are the names of narrowed relations that may stay.
-	ours map[*pg.RangeVar]bool
+	// ours are the names of narrowed relations, and the calls for sizes, that
+	// may stay.
+	ours      map[*pg.RangeVar]bool
+	ourCalls  map[*pg.FuncCall]bool
+	sizesOnly *sizeCondition // nil where all sizes are seen
 	// later puts into the tree what the facts do not count: filters, and the
 	// fences in front of them.
 	later []func()
@@ -155,13 +165,14 @@ func (a *Analyzer) rewrite(before *Analysis, text string, index int, cat *Catalo
 		return nil, &query.RewriteError{Reason: terr.Message, Pos: terr.Pos}
 	}
 	w := &rewriter{an: a, cat: cat, cc: a.catalogCache(cat), st: st, budget: 2 * maxBudget, rw: rw, rec: newRecording(),
-		narrowings: map[uint32]*narrowing{}, ours: map[*pg.RangeVar]bool{}}
+		narrowings: map[uint32]*narrowing{}, ours: map[*pg.RangeVar]bool{}, ourCalls: map[*pg.FuncCall]bool{}}
 	for i := range index {
 		w.st = w.st.clone()
 		w.st.Apply(cat, &before.Statements[i])
 	}
 	w.version = tree.Version
 	w.name()
+	w.shownSizes()
 	raw := tree.Stmts[index]
 	span := statementSpan(src.text, raw)
 	out = w.statement(src.text[span.Start:span.End], raw.Stmt)
@@ -181,13 +192,12 @@ func (w *rewriter) statement(sql string, n *pg.Node) *Rewritten {
 	w.record(root)
 	w.edit(root)
 	w.lasting(n)
-	node, allowed := n, w.ours
+	node := n
 	if w.changed {
 		sql, node = w.print(n)
-		allowed = marked(n, node, w.ours)
 	}
 	out := &Rewritten{}
-	facts := w.analyse(sql, node, &guard{w: w, allowed: allowed})
+	facts := w.analyse(sql, node, w.guardOf(n, node))
 	out.Facts, out.Statement = &facts.Facts, facts
 	if n.GetPrepareStmt() != nil {
 		out.Facts = w.preparedFacts(root)
@@ -211,5 +221,5 @@ func (w *rewriter) statement(sql string, n *pg.Node) *Rewritten {
 // preparedFacts are those of the statement inside PREPARE.
 func (w *rewriter) preparedFacts(inner *pg.Node) *query.Facts {
 	text, node := w.print(inner)
-	return &w.analyse(text, node, &guard{w: w, allowed: marked(inner, node, w.ours)}).Facts
+	return &w.analyse(text, node, w.guardOf(inner, node)).Facts
 }

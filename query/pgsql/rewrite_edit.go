@@ -28,6 +28,7 @@ func (w *rewriter) edit(n *pg.Node) {
 	for i := 0; i < len(w.rec.reads); i++ { // views that are put into the text bring more
 		w.replace(w.rec.reads[i])
 	}
+	w.sizeCalls(n)
 	w.sameNames()
 	w.references()
 	w.wholeRows(n)
@@ -111,6 +112,10 @@ func (w *rewriter) columns(n *narrowing, system []string) []*pg.Node {
 		c := &n.rel.Columns[i]
 		if value, ok := n.constants[c.Attr]; ok {
 			out = append(out, resTarget(c.Name, w.constant(n.rel, c, value)))
+			continue
+		}
+		if unknown, ok := unknownSizes[c.Name]; ok && n.sizes {
+			out = append(out, resTarget(c.Name, w.sizesOnly.column(c.Name, unknown)))
 			continue
 		}
 		out = append(out, resTarget("", columnNode(c.Name)))

@@ -16,6 +16,7 @@ type narrowing struct {
 	rel       *Relation
 	filters   []*filter
 	constants map[int16]*string
+	sizes     bool // of relations, which it has columns for, some are hidden
 }
 
 // name finds the relations that the rewriting is about.
@@ -51,7 +52,8 @@ func (w *rewriter) of(rel *Relation) *narrowing {
 	if rel.Kind == 'm' {
 		w.stored(r, n)
 	}
-	if len(n.filters) == 0 && len(n.constants) == 0 {
+	n.sizes = w.sizesOnly != nil && rel.Schema == "pg_catalog" && rel.Name == "pg_class"
+	if len(n.filters) == 0 && len(n.constants) == 0 && !n.sizes {
 		n = nil
 	}
 	w.narrowings[rel.OID] = n

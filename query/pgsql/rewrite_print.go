@@ -48,13 +48,24 @@ func withoutPositions(n *pg.Node) {
 	})
 }
 
-// marked finds in the tree b the names that are marked in the same tree a.
-func marked(a, b *pg.Node, marks map[*pg.RangeVar]bool) map[*pg.RangeVar]bool {
-	left, right := rangeVars(a), rangeVars(b)
+// guardOf is the guard of the tree printed, which is the tree n read again.
+func (w *rewriter) guardOf(n, printed *pg.Node) *guard {
+	return &guard{w: w, allowed: marked(n, printed, w.ours), calls: marked(n, printed, w.ourCalls)}
+}
+
+// marked finds in the tree b what is marked in the same tree a.
+func marked[T interface {
+	comparable
+	protoreflect.ProtoMessage
+}](a, b *pg.Node, marks map[T]bool) map[T]bool {
+	if a == b {
+		return marks
+	}
+	left, right := all[T](a), all[T](b)
 	if len(left) != len(right) {
 		refuse(-1, "", "the rewritten statement cannot be printed faithfully")
 	}
-	out := make(map[*pg.RangeVar]bool, len(marks))
+	out := make(map[T]bool, len(marks))
 	for i, v := range left {
 		if marks[v] {
 			out[right[i]] = true
@@ -63,10 +74,11 @@ func marked(a, b *pg.Node, marks map[*pg.RangeVar]bool) map[*pg.RangeVar]bool {
 	return out
 }
 
-func rangeVars(n *pg.Node) []*pg.RangeVar {
-	var out []*pg.RangeVar
+// all lists the nodes of one kind.
+func all[T protoreflect.ProtoMessage](n *pg.Node) []T {
+	var out []T
 	each(n.ProtoReflect(), func(m protoreflect.Message) bool {
-		if v, ok := m.Interface().(*pg.RangeVar); ok {
+		if v, ok := m.Interface().(T); ok {
 			out = append(out, v)
 		}
 		return true

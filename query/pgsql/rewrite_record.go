@@ -22,6 +22,8 @@ type recording struct {
 	// pattern and array say of the operator at hand that it is LIKE with a
 	// pattern that is well formed, or takes the elements of an array.
 	pattern, array bool
+	// sized are the calls of functions that tell how large a relation is.
+	sized  map[*pg.FuncCall]bool
 	stored         *storedText // while what is evaluated is not the client's
 	depth          int         // of queries in one another
 	late           bool        // what is evaluated now comes after all conditions
@@ -29,7 +31,7 @@ type recording struct {
 
 func newRecording() *recording {
 	return &recording{byNode: map[*pg.Node]*read{}, refs: map[*pg.ColumnRef]*reference{},
-		stars: map[*pg.ColumnRef][]*rangeItem{}, groups: map[*pg.SelectStmt][]*rangeItem{}}
+		stars: map[*pg.ColumnRef][]*rangeItem{}, groups: map[*pg.SelectStmt][]*rangeItem{}, sized: map[*pg.FuncCall]bool{}}
 }
 
 // A storedText is a view or filter whose names mean what they mean under
@@ -254,7 +256,15 @@ func (rec *recording) star(c *pg.ColumnRef, sc *scope) {
 type guard struct {
 	w       *rewriter
 	allowed map[*pg.RangeVar]bool
+	calls   map[*pg.FuncCall]bool
 }
+
+// shows says that an entry of FROM is the rewriting's own, which shows of sizes
+// what may be seen.
+func (g *guard) shows(v *pg.RangeVar) bool { return g != nil && g.w.sizesOnly != nil && g.allowed[v] }
+
+// sizes says that a call is the rewriting's own.
+func (g *guard) sizes(f *pg.FuncCall) bool { return g != nil && g.calls[f] }
 
 // relation is told of each name of a relation, in the text and in whatever the
 // analyser follows from there.

@@ -1,6 +1,7 @@
 package pgsql
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -57,7 +58,7 @@ func (l *Limits) fill() {
 func Admit(text string, lim Limits) *TextError {
 	lim.fill()
 	if len(text) > lim.Bytes {
-		return &TextError{Code: "54000", Message: "statement is too long", Pos: -1}
+		return &TextError{Code: "54000", Message: fmt.Sprintf("statement is too long: %d bytes, and limits.statement is %d", len(text), lim.Bytes), Pos: -1}
 	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
 		return &TextError{Code: "22021", Message: "invalid byte sequence for encoding \"UTF8\": 0x00", Pos: i}

@@ -24,9 +24,9 @@ type recording struct {
 	pattern, array bool
 	// sized are the calls of functions that tell how large a relation is.
 	sized  map[*pg.FuncCall]bool
-	stored         *storedText // while what is evaluated is not the client's
-	depth          int         // of queries in one another
-	late           bool        // what is evaluated now comes after all conditions
+	stored *storedText // while what is evaluated is not the client's
+	depth  int         // of queries in one another
+	late   bool        // what is evaluated now comes after all conditions
 }
 
 func newRecording() *recording {

@@ -10,6 +10,8 @@ import (
 	"hash"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/weirdb/weir/store"
 )
 
@@ -41,6 +43,7 @@ type Authenticator struct {
 	secret  []byte
 	options Options
 	newHash func() hash.Hash
+	memory  *lru.Cache[string, remembered] // by user id
 }
 
 // New returns an Authenticator. The mock secret is 32 bytes that stay the same
@@ -55,7 +58,7 @@ func New(users Users, secret []byte, options Options) (*Authenticator, error) {
 	if options.Iterations < MinIterations || options.Iterations > MaxIterations {
 		return nil, fmt.Errorf("new authenticator: %d iterations are outside %d to %d", options.Iterations, MinIterations, MaxIterations)
 	}
-	return &Authenticator{users: users, secret: secret, options: options, newHash: sha256.New}, nil
+	return &Authenticator{users: users, secret: secret, options: options, newHash: sha256.New, memory: newMemory()}, nil
 }
 
 // candidate is somebody trying to log in with a password: a real user, or

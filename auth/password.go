@@ -53,6 +53,7 @@ func (a *Authenticator) Password(ctx context.Context, user, password string) (*I
 	if err != nil {
 		return nil, err
 	}
+	a.remember(c, password)
 	return a.succeed(ctx, user, identity), nil
 }
 

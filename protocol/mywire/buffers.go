@@ -14,6 +14,9 @@ const (
 // one session is ever found in another's.
 type Buffers struct {
 	small, large sync.Pool
+	zlibReaders  sync.Pool
+	zlibWriters  [zlibLevels]sync.Pool
+	zstdReaders  sync.Pool
 }
 
 // NewBuffers returns an empty pool.

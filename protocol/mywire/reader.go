@@ -136,7 +136,7 @@ func (r *Reader) Seq() byte {
 func (r *Reader) SetSeq(n byte) {
 	r.seq = n
 	if r.comp != nil {
-		r.comp.in.seq = n
+		r.comp.in.seq, r.comp.in.restarts = n, false
 	}
 }
 
@@ -177,6 +177,9 @@ func (r *Reader) frameLen(at int) int {
 func (r *Reader) PeekCommand() (Header, error) {
 	if !r.peeked {
 		r.SetSeq(0)
+		if r.comp != nil {
+			r.comp.in.restarts = true
+		}
 	}
 	return r.Peek()
 }

@@ -90,3 +90,6 @@ func AppendSessionChange(dst []byte, ch SessionChange) []byte {
 	}
 	return AppendLenencString(append(dst, byte(ch.Kind)), data)
 }
+
+// Bytes returns the changes as an OK packet carries them, without their length.
+func (s SessionChanges) Bytes() []byte { return s.b }

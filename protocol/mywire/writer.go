@@ -82,20 +82,19 @@ func (w *Writer) SetStall(d time.Duration) { w.stall = d }
 // to expect when it is the peer's turn.
 func (w *Writer) Seq() byte {
 	if w.comp != nil {
-		return w.comp.out.seq
+		frames := (len(w.buf) + compressChunk - 1) / compressChunk
+		return w.comp.out.seq + byte(frames)
 	}
 	return w.seq
 }
 
 // SetSeq sets the sequence number of the next frame: 0 for a command,
 // Reader.Seq for a reply. Where the connection is compressed, what is pending
-// has to be flushed first.
+// is flushed first, for it belongs to compressed frames of its own.
 func (w *Writer) SetSeq(n byte) {
 	w.seq = n
 	if w.comp != nil {
-		if len(w.buf) > 0 {
-			panic("mywire: SetSeq before Flush on a compressed connection")
-		}
+		_ = w.Flush() // an error sticks
 		w.comp.out.seq = n
 	}
 }

@@ -56,6 +56,7 @@ type Reader struct {
 	bufs    *Buffers
 	maxBody int
 	comp    *compressor // nil unless the connection is compressed
+	command bool        // the next packet is to begin an exchange
 
 	buf     []byte // nil while idle
 	r, w    int    // unread bytes are buf[r:w]
@@ -134,7 +135,7 @@ func (r *Reader) Seq() byte {
 // SetSeq sets the sequence number that the next frame has to carry: 0 before a
 // command, Writer.Seq before what answers the packets written.
 func (r *Reader) SetSeq(n byte) {
-	r.seq = n
+	r.seq, r.command = n, false
 	if r.comp != nil {
 		r.comp.in.seq, r.comp.in.restarts = n, false
 	}
@@ -177,6 +178,7 @@ func (r *Reader) frameLen(at int) int {
 func (r *Reader) PeekCommand() (Header, error) {
 	if !r.peeked {
 		r.SetSeq(0)
+		r.command = true
 		if r.comp != nil {
 			r.comp.in.restarts = true
 		}
@@ -185,7 +187,9 @@ func (r *Reader) PeekCommand() (Header, error) {
 }
 
 // Peek waits for the next packet and returns its header. The packet stays the
-// current one, and Peek returns it again, until it is forwarded or discarded.
+// current one, and Peek returns it again, until it is forwarded or discarded. An
+// ERR packet may carry any sequence number, for a server that ends a connection
+// sends one that answers nothing.
 // Errors: io.EOF between packets, io.ErrUnexpectedEOF inside one,
 // *BadSequence, *TooLong (over MaxBody), *BadCompressed, *TimeoutError,
 // ErrInterrupted.
@@ -193,16 +197,28 @@ func (r *Reader) Peek() (Header, error) {
 	if r.peeked {
 		return r.current, nil
 	}
-	h, err := r.nextFrame()
-	if err != nil {
-		return Header{}, err
+	if r.err != nil {
+		return Header{}, r.err
 	}
+	if r.w-r.r <= headerLen {
+		if err := r.fill(headerLen); err != nil {
+			return Header{}, err
+		}
+	}
+	h := Header{Len: r.frameLen(r.r)}
 	if h.Len > 0 {
 		if err := r.fill(headerLen + 1); err != nil {
 			return Header{}, err
 		}
 		h.Type = r.buf[r.r+headerLen]
 	}
+	if h.Type == MarkErr && !r.command {
+		r.seq = r.buf[r.r+3]
+	}
+	if err := r.checkSeq(); err != nil {
+		return Header{}, err
+	}
+	h.Seq = r.seq
 	if h.Len > r.maxBody {
 		r.err = &TooLong{Type: h.Type, Len: h.Len, Limit: r.maxBody}
 		return Header{}, r.err
@@ -212,19 +228,29 @@ func (r *Reader) Peek() (Header, error) {
 	return h, nil
 }
 
-// nextFrame waits for a frame's header and checks its sequence number.
-func (r *Reader) nextFrame() (Header, error) {
-	if r.w-r.r < headerLen {
-		if err := r.fill(headerLen); err != nil {
-			return Header{}, err
+// nextFrame waits for the header of a packet's further frame and returns the
+// length of its payload.
+func (r *Reader) nextFrame() (int, error) {
+	for r.w-r.r < headerLen {
+		if err := r.more(headerLen, false); err != nil {
+			return 0, err
 		}
 	}
-	h := Header{Len: r.frameLen(r.r), Seq: r.buf[r.r+3]}
-	if h.Seq != r.seq && r.comp == nil {
-		r.err = &BadSequence{Want: r.seq, Got: h.Seq}
-		return Header{}, r.err
+	if err := r.checkSeq(); err != nil {
+		return 0, err
 	}
-	return h, nil
+	return r.frameLen(r.r), nil
+}
+
+// checkSeq checks the sequence number of the frame at hand. Under compression
+// these numbers mean nothing, and servers send odd ones: the compressed layer's
+// are checked.
+func (r *Reader) checkSeq() error {
+	if got := r.buf[r.r+3]; got != r.seq && r.comp == nil {
+		r.err = &BadSequence{Want: r.seq, Got: got}
+		return r.err
+	}
+	return nil
 }
 
 // Body returns the current packet's whole payload, which may be changed in
@@ -257,11 +283,10 @@ func (r *Reader) join(limit int) ([]byte, error) {
 	for !j.whole {
 		frame := r.current.Len
 		if j.begun {
-			h, err := r.nextFrame()
-			if err != nil {
+			var err error
+			if frame, err = r.nextFrame(); err != nil {
 				return nil, err
 			}
-			frame = h.Len
 		}
 		if n := len(j.b) + frame; n > r.maxBody {
 			r.err = &TooLong{Type: r.current.Type, Len: n, Limit: r.maxBody}
@@ -339,11 +364,10 @@ func (r *Reader) frames(w *Writer) error {
 	total, frame := len(j.b), r.current.Len
 	for first := !j.begun; ; first = false {
 		if !first {
-			h, err := r.nextFrame()
-			if err != nil {
+			var err error
+			if frame, err = r.nextFrame(); err != nil {
 				return r.broken(w, err)
 			}
-			frame = h.Len
 		}
 		if total += frame; total > r.maxBody {
 			return r.broken(w, &TooLong{Type: r.current.Type, Len: total, Limit: r.maxBody})

@@ -57,7 +57,7 @@ func (redactBuilder) build(Type, *Keys) (mask, error) { return nil, nil }
 
 // Constant is what stands in the place of a column of type t that is masked
 // with spec where its values must not be used at all, in the text form of the
-// type; nil is SQL NULL. It is what redact shows, and NULL for null. The error
+// type, in UTF-8; nil is SQL NULL. It is what redact shows, and NULL for null. The error
 // is an *ArgumentError or a *NotExpressible.
 func Constant(spec Spec, t Type) ([]byte, error) {
 	f, b, err := parse(spec)
@@ -68,6 +68,7 @@ func Constant(spec Spec, t Type) ([]byte, error) {
 	if !ok {
 		redact = redactBuilder{}
 	}
+	t.Charset = CharsetUTF8
 	if err := redact.check(t); err != nil {
 		return nil, refuse(redactName, t, err.Error())
 	}
@@ -77,7 +78,12 @@ func Constant(spec Spec, t Type) ([]byte, error) {
 // constant is the cell that redact shows for a type: its own constant, or the
 // one that the policy's value asks for.
 func constant(t Type, f Format, given any) ([]byte, error) {
-	if given != nil {
+	switch {
+	case t.Wire == MySQL && given != nil:
+		return mysqlGiven(t, f, given)
+	case t.Wire == MySQL:
+		return mysqlConstant(t, f)
+	case given != nil:
 		return givenConstant(t, f, given)
 	}
 	text, zeros := "", 0 // of kinds whose binary constant is all zero
@@ -106,7 +112,7 @@ func constant(t Type, f Format, given any) ([]byte, error) {
 	case KindBool:
 		text, zeros = "f", 1
 	case KindInt16, KindInt32, KindInt64:
-		text, zeros = "0", integerSize(t.Kind)
+		text, zeros = "0", t.integerSize()
 	case KindFloat32, KindFloat64:
 		text, zeros = "0", floatBits(t.Kind)/8
 	case KindMoney:

@@ -275,6 +275,12 @@ func (d *decimal) appendBinary(dst []byte) []byte {
 
 // fit brings the number into the declared precision and scale of t.
 func (d *decimal) fit(t *Type) bool {
+	if t.Unsigned && d.coef.Sign() < 0 {
+		return false
+	}
+	if t.Kind == KindUint64 {
+		return d.rescale(0) && d.coef.Cmp(uint64Limit) < 0
+	}
 	if t.Precision == 0 {
 		return d.scale <= maxDigits
 	}

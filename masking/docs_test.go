@@ -1,6 +1,8 @@
 package masking
 
 import (
+	"bytes"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
@@ -16,8 +18,15 @@ var docsTypes = map[string]Type{
 	"text[]": PostgresType(oidTextArray, noModifier), "int4range": PostgresType(3904, noModifier), "int4multirange": PostgresType(4451, noModifier),
 }
 
-func docsType(t *testing.T, name string) Type {
+// docsType finds a type of the examples of PostgreSQL, or of MySQL.
+func docsType(t *testing.T, wire Wire, name string) Type {
 	t.Helper()
+	if wire == MySQL {
+		if _, ok := mysqlColumns["mysql "+name]; ok {
+			name = "mysql " + name
+		}
+		return mysqlColumn(t, name)
+	}
 	if typ, ok := docsTypes[name]; ok {
 		return typ
 	}
@@ -69,7 +78,7 @@ func TestDocumentedExamples(t *testing.T) {
 		if len(r) != 5 {
 			t.Fatalf("not five cells: %q", r)
 		}
-		spec, typ := Spec{Function: r[0], Args: args(t, r[1])}, docsType(t, r[2])
+		spec, typ := Spec{Function: r[0], Args: args(t, r[1])}, docsType(t, PostgreSQL, r[2])
 		shown[spec.Function+" "+typ.Kind.String()] = true
 		for _, f := range []Format{Text, Binary} {
 			id := Column{Name: "id", Type: PostgresType(oidInt4, noModifier), Format: Text}
@@ -96,6 +105,9 @@ func TestDocumentedExamples(t *testing.T) {
 			}
 		}
 	}
+	for _, r := range docsTable(t, "Examples in MySQL and MariaDB") {
+		documentedMySQL(t, shown, r)
+	}
 	for _, f := range Functions() {
 		for _, k := range f.Kinds {
 			if !shown[f.Name+" "+k.String()] && f.Name != nullName {
@@ -103,6 +115,84 @@ func TestDocumentedExamples(t *testing.T) {
 			}
 		}
 	}
+}
+
+// documentedMySQL runs one example of MySQL in the text and the binary protocol.
+// Bytes are written in hexadecimal.
+func documentedMySQL(t *testing.T, shown map[string]bool, r []string) {
+	t.Helper()
+	if len(r) != 5 {
+		t.Fatalf("not five cells: %q", r)
+	}
+	spec, typ := Spec{Function: r[0], Args: args(t, r[1])}, docsType(t, MySQL, r[2])
+	shown[spec.Function+" "+typ.Kind.String()] = true
+	in, want := docsBytes(t, r[3]), docsBytes(t, r[4])
+	for _, f := range []Format{Text, Binary} {
+		cell, masked := in, want
+		if f == Binary {
+			cell, masked = mysqlBinary(t, typ, string(in)), mysqlBinary(t, typ, string(want))
+		}
+		id := Column{Name: "id", Type: mysqlColumn(t, "mysql varchar(20)"), Format: f}
+		p, err := NewPlan([]Column{{Name: "c", Type: typ, Format: f, Mask: &spec}, id}, testKeys(t))
+		if err != nil {
+			t.Errorf("%q: %v", r, err)
+			return
+		}
+		if out, null, err := p.Cell([]byte{}, 0, cell, row{cell, []byte("4711")}); err != nil || null || !bytes.Equal(out, masked) {
+			t.Errorf("%q in %s: got %q, null %v, %v", r, f, out, null, err)
+			return
+		}
+	}
+}
+
+func docsBytes(t *testing.T, cell string) []byte {
+	t.Helper()
+	digits, ok := strings.CutPrefix(cell, "0x")
+	if !ok {
+		return []byte(cell)
+	}
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestDocumentedTypes holds the table of types to the types that either server has.
+func TestDocumentedTypes(t *testing.T) {
+	postgres, mysql := map[Kind][]string{}, map[Kind][]string{}
+	for _, b := range builtins {
+		postgres[b.kind] = append(postgres[b.kind], b.name)
+	}
+	for _, m := range mysqlTypes {
+		mysql[m.kind] = append(mysql[m.kind], m.name)
+		if name, ok := mysqlBytes[m.name]; ok {
+			mysql[KindBytes] = append(mysql[KindBytes], name)
+		}
+	}
+	mysql[KindUint64] = []string{"bigint unsigned"}
+	mysql[KindUUID], mysql[KindInet] = []string{"uuid"}, []string{"inet4", "inet6"}
+	postgres[KindText] = append(postgres[KindText], "citext")
+	for kind, name := range map[Kind]string{KindArray: "arrays", KindEnum: "enums", KindComposite: "composites"} {
+		postgres[kind] = []string{name}
+	}
+	row := 0
+	rows := docsTable(t, "Types")
+	for k := KindOther + 1; k < kindCount; k++ {
+		want := []string{k.String(), docsNames(postgres[k]), docsNames(mysql[k])}
+		if row < len(rows) && !slices.Equal(rows[row], want) || row >= len(rows) {
+			t.Errorf("want: | %s |", strings.Join(want, " | "))
+		}
+		row++
+	}
+	if row != len(rows) {
+		t.Errorf("%d types are documented, there are %d", len(rows), row)
+	}
+}
+
+func docsNames(names []string) string {
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
 }
 
 func pgxKnowsValue(typ Type) bool {

@@ -60,10 +60,10 @@ type mask interface {
 
 var (
 	textKinds    = []Kind{KindText, KindBPChar}
-	integerKinds = []Kind{KindInt16, KindInt32, KindInt64}
-	numberKinds  = []Kind{KindInt16, KindInt32, KindInt64, KindFloat32, KindFloat64, KindNumeric, KindMoney}
+	integerKinds = []Kind{KindInt8, KindInt16, KindInt24, KindInt32, KindInt64, KindUint64}
+	numberKinds  = append(slices.Clone(integerKinds), KindFloat32, KindFloat64, KindNumeric, KindMoney, KindYear)
 	hashKinds    = append([]Kind{KindBytes}, keyedKinds...)
-	fpeKinds     = []Kind{KindText, KindBPChar, KindInt32, KindInt64, KindNumeric}
+	fpeKinds     = []Kind{KindText, KindBPChar, KindInt24, KindInt32, KindInt64, KindUint64, KindNumeric}
 	bucketKinds  = append(slices.Clone(numberKinds), textKinds...)
 	truncKinds   = append([]Kind{KindTime, KindTimeTZ}, dateKinds...)
 	dateKinds    = []Kind{KindDate, KindTimestamp, KindTimestampTZ}
@@ -133,10 +133,20 @@ func check(f function, b builder, t Type) error {
 			}
 		}
 	}
+	if target.Wire == MySQL && target.Charset == CharsetOther && target.readsCharacters() {
+		if _, constant := b.(redactBuilder); !constant {
+			return refuse(f.Name, t, "masks do not compute in its character set; results in utf8mb4 would do")
+		}
+	}
 	if err := b.check(target); err != nil {
 		return refuse(f.Name, t, err.Error())
 	}
 	return nil
+}
+
+// readsCharacters says whether values of the type are more than ASCII.
+func (t *Type) readsCharacters() bool {
+	return t.Kind == KindText || t.Kind == KindBPChar || t.Kind == KindJSON
 }
 
 func refuse(function string, t Type, reason string) *NotExpressible {

@@ -3,6 +3,7 @@ package masking
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -78,9 +79,9 @@ type fpe struct {
 
 func (m *fpe) apply(v *value, _ Row) bool {
 	switch m.typ.Kind {
-	case KindInt32, KindInt64:
+	case KindInt24, KindInt32, KindInt64:
 		return m.integer(v)
-	case KindNumeric:
+	case KindNumeric, KindUint64:
 		return m.numeric(v)
 	}
 	m.x = m.x[:0]
@@ -146,7 +147,7 @@ func (m *fpe) integer(v *value) bool {
 	d := decimal{}
 	d.coef.SetInt64(v.n)
 	var buf [20]byte
-	least, most := integerRange(m.typ.Kind)
+	least, most := m.typ.integerRange()
 	return m.walk(d.appendCoef(buf[:0]), func(digits []byte) bool {
 		n, ok := parseInteger(digits)
 		if neg {
@@ -161,7 +162,10 @@ func (m *fpe) integer(v *value) bool {
 func (m *fpe) numeric(v *value) bool {
 	var buf [64]byte
 	neg := v.dec.coef.Sign() < 0
-	if !m.walk(v.dec.appendCoef(buf[:0]), func([]byte) bool { return true }) {
+	if !m.walk(v.dec.appendCoef(buf[:0]), func(digits []byte) bool {
+		_, err := strconv.ParseUint(string(digits), 10, 64)
+		return m.typ.Kind != KindUint64 || err == nil
+	}) {
 		return false
 	}
 	v.dec.setDigits(m.buf)

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"math"
 	"math/big"
+	"slices"
 	"strconv"
 )
 
@@ -41,13 +43,13 @@ func (k *keyed) digestBytes(b []byte) []byte {
 // char(9) and a text without the padding.
 func appendCanonical(dst []byte, t *Type, v *value) []byte {
 	switch t.Kind {
-	case KindInt16, KindInt32, KindInt64, KindMoney, KindDate, KindTime, KindTimestamp, KindTimestampTZ:
+	case KindInt8, KindInt16, KindInt24, KindInt32, KindInt64, KindYear, KindMoney, KindDate, KindTime, KindTimestamp, KindTimestampTZ:
 		return strconv.AppendInt(dst, v.n, 10)
 	case KindTimeTZ:
 		return strconv.AppendInt(dst, v.n-int64(v.zone)*microsSecond, 10)
 	case KindFloat32, KindFloat64:
 		return strconv.AppendFloat(dst, v.f, 'g', -1, floatBits(t.Kind))
-	case KindNumeric:
+	case KindNumeric, KindUint64:
 		d := decimal{scale: v.dec.scale}
 		d.coef.Set(&v.dec.coef)
 		d.trim()
@@ -58,7 +60,7 @@ func appendCanonical(dst []byte, t *Type, v *value) []byte {
 	return append(dst, v.text...)
 }
 
-var keyedKinds = []Kind{KindText, KindBPChar, KindInt16, KindInt32, KindInt64, KindFloat32, KindFloat64, KindNumeric, KindUUID}
+var keyedKinds = slices.Concat(textKinds, integerKinds, []Kind{KindFloat32, KindFloat64, KindNumeric, KindUUID})
 
 // hashed replaces a value by its HMAC.
 type hashed struct {
@@ -109,13 +111,15 @@ func setFromSum(t *Type, v *value, sum []byte) {
 		copy(v.uuid[:], sum)
 		v.uuid[6] = v.uuid[6]&0x0f | 0x80
 		v.uuid[8] = v.uuid[8]&0x3f | 0x80
-	case KindInt16, KindInt32, KindInt64:
-		_, most := integerRange(t.Kind)
+	case KindInt8, KindInt16, KindInt24, KindInt32, KindInt64:
+		_, most := t.integerRange()
 		v.n = int64(bits & uint64(most))
+	case KindUint64:
+		v.dec.coef.SetUint64(bits)
 	case KindFloat32:
-		v.f = float64(bits >> 40)
+		v.f = t.declaredFloat(bits >> 40)
 	case KindFloat64:
-		v.f = float64(bits >> 11)
+		v.f = t.declaredFloat(bits >> 11)
 	case KindNumeric:
 		v.dec.coef.SetBytes(sum)
 		var limit big.Int
@@ -127,6 +131,16 @@ func setFromSum(t *Type, v *value, sum []byte) {
 		}
 		v.dec.coef.Mod(&v.dec.coef, &limit)
 	}
+}
+
+// declaredFloat is n, or what of it a float of declared digits shows.
+func (t *Type) declaredFloat(n uint64) float64 {
+	if t.Precision == 0 {
+		return float64(n)
+	}
+	const exact = 15 // decimal digits that every float64 holds
+	n %= uint64(math.Pow10(min(t.Precision, exact)))
+	return t.roundFloat(float64(n) / math.Pow10(t.Scale))
 }
 
 // Pseudonyms of text are proquint words: each sixteen bits are five letters,
@@ -174,8 +188,10 @@ func (m *pseudonym) apply(v *value, _ Row) bool {
 	case KindText, KindBPChar:
 		m.buf = appendProquints(m.buf[:0], m.digest(&m.typ, v)[:2*pseudonymWords])
 		v.text = m.buf
-	case KindInt16, KindInt32, KindInt64:
+	case KindInt8, KindInt16, KindInt24, KindInt32, KindInt64:
 		v.n = m.permuted(v.n)
+	case KindUint64:
+		v.dec.coef.SetUint64(m.permutedUnsigned(v.dec.coef.Uint64()))
 	case KindNumeric:
 		return m.numeric(v)
 	default:
@@ -200,19 +216,42 @@ func (m *pseudonym) numeric(v *value) bool {
 	return true
 }
 
-// permuted maps integers one to one within 16 bits for smallint, within 32 bits
-// for what an integer can hold, else within 64 bits: two keys never share a
-// pseudonym, and integer and bigint columns still join.
+// permuted maps integers one to one within the bits of tinyint, smallint and
+// mediumint, within 32 bits for what an integer can hold, else within 64 bits:
+// two keys never share a pseudonym, and integer and bigint columns still join.
 func (m *pseudonym) permuted(n int64) int64 {
-	var out int64
-	switch {
-	case m.typ.Kind == KindInt16:
-		out = int64(int16(m.feistel(uint64(uint16(n)), 16)))
-	case n == int64(int32(n)):
-		out = int64(int32(m.feistel(uint64(uint32(n)), 32)))
-	default:
-		out = int64(m.feistel(uint64(n), 64))
+	if m.typ.Unsigned {
+		return int64(m.permutedUnsigned(uint64(n)))
 	}
+	bits := 64
+	switch {
+	case m.typ.Kind == KindNumeric:
+		if n == int64(int32(n)) {
+			bits = 32
+		}
+	case m.typ.integerBits() < 32:
+		bits = m.typ.integerBits()
+	case n == int64(int32(n)):
+		bits = 32
+	}
+	shift := 64 - bits
+	out := int64(m.feistel(uint64(n)<<shift>>shift, uint(bits))) << shift >> shift
+	if out == n {
+		return 0
+	}
+	return out
+}
+
+// permutedUnsigned is permuted where no number is below zero.
+func (m *pseudonym) permutedUnsigned(n uint64) uint64 {
+	bits := uint(64)
+	switch own := uint(m.typ.integerBits()); {
+	case own < 32:
+		bits = own
+	case n <= math.MaxUint32:
+		bits = 32
+	}
+	out := m.feistel(n, bits)
 	if out == n {
 		return 0
 	}

@@ -13,7 +13,7 @@ const moneyScale = 2
 // exactScale is the number of decimals that values of t have, if t declares it.
 func exactScale(t Type) (int, bool) {
 	switch t.Kind {
-	case KindInt16, KindInt32, KindInt64:
+	case KindInt8, KindInt16, KindInt24, KindInt32, KindInt64, KindUint64, KindYear:
 		return 0, true
 	case KindMoney:
 		return moneyScale, true
@@ -86,7 +86,7 @@ func (m *bucket) apply(v *value, _ Row) bool {
 		steps := math.Floor((v.f - m.offsetFloat) / m.widthFloat)
 		v.f = steps*m.widthFloat + m.offsetFloat
 		return math.Abs(steps) < 1<<52
-	case KindNumeric:
+	case KindNumeric, KindUint64:
 		scale := v.dec.scale
 		return m.lower(&v.dec) && v.dec.rescale(max(scale, m.width.scale))
 	case KindText, KindBPChar:
@@ -198,7 +198,7 @@ func (m *noise) apply(v *value, _ Row) bool {
 	switch m.typ.Kind {
 	case KindFloat32, KindFloat64:
 		return m.float(v, factor)
-	case KindNumeric:
+	case KindNumeric, KindUint64:
 		return m.numeric(v, factor)
 	case KindMoney:
 		n, ok := m.steps(float64(v.n)/100, factor, moneyScale)
@@ -211,7 +211,7 @@ func (m *noise) apply(v *value, _ Row) bool {
 	if !ok || !n.IsInt64() {
 		return false
 	}
-	least, most := integerRange(m.typ.Kind)
+	least, most := m.typ.integerRange()
 	return addNoise(v, n.Int64(), least, most)
 }
 
@@ -244,11 +244,17 @@ func (m *noise) steps(size, factor float64, scale int) (*big.Int, bool) {
 }
 
 func (m *noise) float(v *value, factor float64) bool {
-	before := v.f
-	v.f += m.amount(v.f, factor)
-	if m.typ.Kind == KindFloat32 {
-		v.f = float64(float32(v.f))
+	before, amount := v.f, m.amount(v.f, factor)
+	if m.typ.Precision > 0 { // at least one step of the last decimal
+		if n, ok := m.steps(v.f, factor, m.typ.Scale); ok {
+			f, _ := new(big.Float).SetInt(n).Float64()
+			amount = f / math.Pow10(m.typ.Scale)
+		}
 	}
+	if m.typ.Unsigned && before+amount < 0 {
+		amount = -amount
+	}
+	v.f = m.typ.roundFloat(before + amount)
 	return isFinite(v.f) && v.f != before
 }
 

@@ -2,15 +2,26 @@ package masking
 
 import (
 	"bytes"
+	"fmt"
 	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
-// textMask is a builder that serves all text kinds without further conditions.
-type textMask struct{ make func() mask }
+// textMask is a builder that serves all text kinds whose character set has the
+// character that hides.
+type textMask struct {
+	fill []byte
+	make func() mask
+}
 
-func (textMask) check(Type) error                  { return nil }
+func (m textMask) check(t Type) error {
+	if _, ok := t.Charset.append(nil, m.fill); !ok {
+		return fmt.Errorf("its character set %s does not have %q", t.Charset, m.fill)
+	}
+	return nil
+}
+
 func (m textMask) build(Type, *Keys) (mask, error) { return m.make(), nil }
 
 // fillArgument reads one printable character that no mask would keep.
@@ -35,7 +46,7 @@ func parsePartial(a *arguments) builder {
 		first = 1
 	}
 	fill := fillArgument(a)
-	return textMask{func() mask { return &partial{first: first, last: last, fill: fill} }}
+	return textMask{fill, func() mask { return &partial{first: first, last: last, fill: fill} }}
 }
 
 func (m *partial) apply(v *value, _ Row) bool {
@@ -100,7 +111,7 @@ const emailFill = "***"
 func parseEmail(a *arguments) builder {
 	first := a.integer("first", 1, 0, 100)
 	domain := a.choice("domain", "keep", "keep", "mask")
-	return textMask{func() mask { return &email{first: first, keepDomain: domain == "keep"} }}
+	return textMask{nil, func() mask { return &email{first: first, keepDomain: domain == "keep"} }}
 }
 
 func (m *email) apply(v *value, _ Row) bool {
@@ -163,21 +174,21 @@ type symbols struct {
 
 func parsePhone(a *arguments) builder {
 	last, fill := a.integer("last", 4, 0, 6), fillArgument(a)
-	return textMask{func() mask {
+	return textMask{fill, func() mask {
 		return &symbols{last: last, least: last + 3, most: 20, separators: " -./()+", fill: fill}
 	}}
 }
 
 func parseCard(a *arguments) builder {
 	fill := fillArgument(a)
-	return textMask{func() mask {
+	return textMask{fill, func() mask {
 		return &symbols{last: 4, least: 12, most: 19, separators: " -", fill: fill}
 	}}
 }
 
 func parseIBAN(a *arguments) builder {
 	fill := fillArgument(a)
-	return textMask{func() mask {
+	return textMask{fill, func() mask {
 		return &symbols{first: 2, last: 4, least: 15, most: 34, letters: true, separators: " -", valid: isIBAN, fill: fill}
 	}}
 }

@@ -133,7 +133,7 @@ func drawText(r *rapid.T, typ Type) string {
 		fitted := appendFitted(nil, &typ, []byte(s))
 		return string(fitted)
 	case KindInt16, KindInt32, KindInt64:
-		least, most := integerRange(typ.Kind)
+		least, most := typ.integerRange()
 		return fmt.Sprint(rapid.Int64Range(least, most).Draw(r, "integer"))
 	case KindFloat32:
 		return fmt.Sprint(rapid.Float32().Draw(r, "float"))

@@ -28,7 +28,8 @@ func Recognise(spec Spec, t Type, f Format, val []byte) bool {
 	}
 	if redact, ok := b.(redactBuilder); ok {
 		c, err := constant(t, f, redact.value)
-		return err == nil && len(v.text) > 0 && bytes.Equal(bytes.TrimRight(c, " "), v.text)
+		shown := value{}
+		return err == nil && len(v.text) > 0 && decode(&t, f, c, &shown) && bytes.Equal(bytes.TrimRight(shown.text, " "), v.text)
 	}
 	if _, null := b.(nullBuilder); !null && isRedacted(&t, v.text) {
 		return true

@@ -172,19 +172,24 @@ func (s *scanner) clock() int64 {
 	minute := s.digits(2, 2)
 	s.byte(':')
 	second := s.digits(2, 2)
-	micros := 0
-	if s.peek() == '.' {
-		s.at++
-		start := s.at
-		micros = s.digits(1, 6)
-		for n := s.at - start; n < 6; n++ {
-			micros *= 10
-		}
-	}
 	if hour > 24 || minute > 59 || second > 59 {
 		s.bad = true
 	}
-	return int64(hour)*microsHour + int64(minute)*microsMinute + int64(second)*microsSecond + int64(micros)
+	return int64(hour)*microsHour + int64(minute)*microsMinute + int64(second)*microsSecond + s.fraction()
+}
+
+// fraction reads nothing, or a point and one to six digits, in microseconds.
+func (s *scanner) fraction() int64 {
+	if s.peek() != '.' {
+		return 0
+	}
+	s.at++
+	start := s.at
+	micros := s.digits(1, 6)
+	for n := s.at - start; n < 6; n++ {
+		micros *= 10
+	}
+	return int64(micros)
 }
 
 // zone reads +HH, +HH:MM or +HH:MM:SS in seconds east of UTC.

@@ -1,10 +1,20 @@
 package masking
 
+// Wire is whose types and cells a column has.
+type Wire uint8
+
+// The wires.
+const (
+	PostgreSQL Wire = iota
+	MySQL           // and MariaDB
+)
+
 // Format is how a cell is written on the wire.
 type Format uint8
 
 // The formats. Cells of COPY in text or csv are given in Text with their
-// escapes undone; cells of COPY in binary are given in Binary.
+// escapes undone; cells of COPY in binary are given in Binary. MySQL's cells
+// are given without the length in front of them.
 const (
 	Text Format = iota
 	Binary
@@ -55,6 +65,12 @@ const (
 	KindRange
 	KindMultirange
 	KindComposite
+	KindInt8
+	KindInt24
+	KindUint64
+	KindYear
+	KindSet
+	KindGeometry
 	kindCount
 )
 
@@ -62,7 +78,7 @@ var kindNames = [kindCount]string{
 	"other", "boolean", "smallint", "integer", "bigint", "real", "double precision", "numeric", "money",
 	"text", "char", "bytea", "date", "time", "timetz", "timestamp", "timestamptz", "interval", "uuid",
 	"json", "jsonb", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "array", "enum", "range",
-	"multirange", "composite",
+	"multirange", "composite", "tinyint", "mediumint", "bigint unsigned", "year", "set", "geometry",
 }
 
 // String gives the kind's SQL name.
@@ -75,15 +91,20 @@ func (k Kind) String() string {
 
 // Type is the type of a column.
 type Type struct {
+	Wire      Wire
 	Kind      Kind
 	OID       uint32   // PostgreSQL's type OID; 0 elsewhere
 	Name      string   // for messages; Kind's name if empty
-	Length    int      // declared length in characters (bits for KindBit and KindVarBit); 0 is none
+	Length    int      // declared length in characters (bits for KindBit and KindVarBit, bytes for MySQL's KindBytes); 0 is none
 	MaxBytes  int      // longest value in bytes, as of name; 0 is none
-	Precision int      // KindNumeric: declared digits in all; 0 is none
-	Scale     int      // KindNumeric: declared digits after the point, if Precision is set; may be negative
+	Precision int      // KindNumeric and MySQL's floats: declared digits in all; 0 is none
+	Scale     int      // declared digits after the point, if Precision is set; may be negative. MySQL's times: digits of the fraction, over 6 is any
 	Elem      *Type    // KindArray: type of the elements
-	Labels    []string // KindEnum: labels in their order
+	Labels    []string // KindEnum and KindSet: labels in their order
+	Unsigned  bool     // MySQL: a number is not below zero
+	ZeroFill  int      // MySQL: integers are shown with zeros in front to so many digits; 0 is none
+	Fixed     bool     // MySQL: KindBytes has Length bytes, filled with zeros
+	Charset   Charset  // MySQL: of characters; of numbers and times, that of their text
 }
 
 // String gives the name for messages.

@@ -20,10 +20,14 @@ type value struct {
 	dec  decimal
 	uuid [16]byte
 	buf  []byte // backs text where decoding had to write
+	out  []byte // a cell before it is written in its character set
 }
 
 // decode reads a cell. False: it is not a value that can be computed with.
 func decode(t *Type, f Format, src []byte, v *value) bool {
+	if t.Wire == MySQL {
+		return decodeMySQL(t, f, src, v)
+	}
 	switch t.Kind {
 	case KindText, KindBPChar:
 		return v.decodeText(t, src)
@@ -65,6 +69,9 @@ const jsonbVersion = 1
 
 // encode appends a cell. False: the value does not fit the type.
 func encode(dst []byte, t *Type, f Format, v *value) ([]byte, bool) {
+	if t.Wire == MySQL {
+		return encodeMySQL(dst, t, f, v)
+	}
 	switch t.Kind {
 	case KindText, KindBPChar:
 		return appendFitted(dst, t, v.text), true
@@ -144,30 +151,53 @@ func cut(text []byte, runes, size int) []byte {
 	return text[:end]
 }
 
-func integerSize(k Kind) int {
-	switch k {
-	case KindInt16:
+// integerSize is how many bytes an integer has in the binary format.
+func (t *Type) integerSize() int {
+	switch t.Kind {
+	case KindInt8:
+		return 1
+	case KindInt16, KindYear:
 		return 2
-	case KindInt32:
+	case KindInt32, KindInt24:
 		return 4
 	}
 	return 8
 }
 
-// integerRange gives the least and the largest value of an integer kind.
-func integerRange(k Kind) (least, most int64) {
-	bits := 8 * integerSize(k)
+// integerBits is how many bits an integer type holds.
+func (t *Type) integerBits() int {
+	if t.Kind == KindInt24 {
+		return 24
+	}
+	return 8 * t.integerSize()
+}
+
+// Years that MySQL's YEAR holds beside 0000, which is not computed with.
+const (
+	firstYear = 1901
+	lastYear  = 2155
+)
+
+// integerRange gives the least and the largest value of an integer type.
+func (t *Type) integerRange() (least, most int64) {
+	if t.Kind == KindYear {
+		return firstYear, lastYear
+	}
+	bits := t.integerBits()
+	if t.Unsigned {
+		return 0, math.MaxInt64 >> (63 - bits)
+	}
 	return math.MinInt64 >> (64 - bits), math.MaxInt64 >> (64 - bits)
 }
 
 func (v *value) decodeInteger(t *Type, f Format, src []byte) bool {
 	if f == Text {
 		n, ok := parseInteger(src)
-		least, most := integerRange(t.Kind)
+		least, most := t.integerRange()
 		v.n = n
 		return ok && n >= least && n <= most
 	}
-	if len(src) != integerSize(t.Kind) {
+	if len(src) != t.integerSize() {
 		return false
 	}
 	switch len(src) {
@@ -191,13 +221,13 @@ func parseInteger(s []byte) (int64, bool) {
 }
 
 func (v *value) appendInteger(dst []byte, t *Type, f Format) ([]byte, bool) {
-	if least, most := integerRange(t.Kind); v.n < least || v.n > most {
+	if least, most := t.integerRange(); v.n < least || v.n > most {
 		return dst, false
 	}
 	if f == Text {
 		return strconv.AppendInt(dst, v.n, 10), true
 	}
-	switch integerSize(t.Kind) {
+	switch t.integerSize() {
 	case 2:
 		return binary.BigEndian.AppendUint16(dst, uint16(v.n)), true
 	case 4:
@@ -238,9 +268,7 @@ func (v *value) decodeFloat(t *Type, f Format, src []byte) bool {
 func isFinite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
 func (v *value) appendFloat(dst []byte, t *Type, f Format) ([]byte, bool) {
-	if t.Kind == KindFloat32 {
-		v.f = float64(float32(v.f))
-	}
+	v.f = t.roundFloat(v.f)
 	if !isFinite(v.f) {
 		return dst, false
 	}

@@ -45,8 +45,8 @@ type run struct {
 	cc    *catalogCache
 	st    *State
 	acc   *accumulator
-	text  text // of the statement
-	depth int  // of views in one another
+	text  *text // of the statement
+	depth int   // of views in one another
 	// budget bounds the work of one statement; what is beyond is a gap.
 	budget *int
 	// hidden is set where locations are not offsets of the client's text.
@@ -88,32 +88,40 @@ func (a *Analyzer) analyze(sql string, cat *Catalog, st *State) (out *Analysis) 
 				Message: fmt.Sprintf("the statement could not be analysed: %v", p), Pos: -1})
 		}
 	}()
-	parts, terr := read(sql, &cat.Server, st)
-	if terr != nil {
-		return unreadable(sql, terr)
-	}
-	out = &Analysis{Cacheable: true, Statements: make([]Statement, 0, len(parts))}
-	predicted, cc := st, a.catalogCache(cat)
-	for i := range parts {
+	out = &Analysis{Cacheable: true}
+	rd := &reader{sql: sql, server: &cat.Server}
+	cc := a.catalogCache(cat)
+	for predicted := st; ; {
+		t, terr := rd.next(predicted)
+		if terr != nil {
+			return unreadable(sql, terr)
+		}
+		if len(t.tokens) == 0 {
+			return out
+		}
 		out.Statements = append(out.Statements, Statement{})
-		s := &out.Statements[i]
-		budget, volatile := maxBudget, false
-		r := &run{an: a, cat: cat, cc: cc, st: predicted, acc: newAccumulator(), text: parts[i],
-			budget: &budget, volatile: &volatile, stmt: s}
-		s.Span = parts[i].span
-		r.analyze()
-		r.facts(&s.Facts)
-		s.missing = r.acc.missing
-		s.Fingerprint = parts[i].fingerprint()
+		s := &out.Statements[len(out.Statements)-1]
+		volatile := a.statement(t, cat, cc, predicted, s)
 		if volatile {
 			out.Cacheable = false
 		}
-		if i+1 < len(parts) { // what comes later sees what was changed
-			predicted = predicted.clone()
-			predicted.Apply(cat, s)
-		}
+		// What comes later is read in the state that this one leaves.
+		predicted = predicted.clone()
+		predicted.Apply(cat, s)
 	}
-	return out
+}
+
+// statement analyses one statement into s and reports whether its meaning
+// depends on more than State.Key says.
+func (a *Analyzer) statement(t *text, cat *Catalog, cc *catalogCache, st *State, s *Statement) bool {
+	budget, volatile := maxBudget, false
+	r := &run{an: a, cat: cat, cc: cc, st: st, acc: newAccumulator(), text: t, budget: &budget, volatile: &volatile, stmt: s}
+	s.Span = t.span
+	r.analyze()
+	r.facts(&s.Facts)
+	s.missing = r.acc.missing
+	s.Fingerprint = t.fingerprint()
+	return volatile
 }
 
 // unreadable is the analysis of a text that cannot be read.

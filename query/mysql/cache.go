@@ -44,6 +44,7 @@ type catalogCache struct {
 	version uint64
 	catalog *Catalog
 
+	lineage  lineageCache
 	universe sync.Once
 	tables   []query.Table
 }

@@ -57,6 +57,8 @@ type Relation struct {
 	// every name qualified, under the default sql_mode. Empty if it may not be
 	// read, which makes every use of the view a gap.
 	Definition string
+	// Materialised is set for a view with ALGORITHM = TEMPTABLE.
+	Materialised bool
 	// Invoker is set for a view with SQL SECURITY INVOKER.
 	Invoker bool
 	// CheckOption is set for a view WITH CHECK OPTION.

@@ -1,0 +1,324 @@
+package mysql
+
+import (
+	"slices"
+
+	"github.com/pingcap/tidb/pkg/parser/ast"
+
+	"github.com/weirdb/weir/query"
+)
+
+// from evaluates one entry of FROM.
+func (r *run) from(n ast.ResultSetNode, sc *scope) []*rangeItem {
+	if n == nil || !r.spend(1) {
+		return nil
+	}
+	switch x := n.(type) {
+	case *ast.Join:
+		if x.Right == nil {
+			return r.from(x.Left, sc)
+		}
+		return r.join(x, sc)
+	case *ast.TableSource:
+		switch source := x.Source.(type) {
+		case *ast.TableName:
+			return one(r.tableName(source, x.AsName.O, sc))
+		case *ast.SelectStmt, *ast.SetOprStmt:
+			out := r.query(source, sc.beside())
+			for i := range out.cols { // materialised or not, as the optimizer likes
+				r.computed(out.cols[i])
+			}
+			if out.chance {
+				sc.chance = true
+			}
+			return one(r.read(&rangeItem{name: x.AsName.O, cols: out.cols, scan: -1}, out.merge))
+		case *ast.Join:
+			return r.from(source, sc)
+		}
+	case *ast.TableName:
+		return one(r.tableName(x, "", sc))
+	}
+	r.unknownNode(n, sc)
+	return []*rangeItem{{unknown: true, scan: -1}}
+}
+
+func one(it *rangeItem) []*rangeItem { return []*rangeItem{it} }
+
+// read makes the columns of a query, view or WITH query those of an entry of
+// FROM. MariaDB reports a column of what it merges under the entry's name, in
+// the database of the column behind it.
+func (r *run) read(it *rangeItem, merged bool) *rangeItem {
+	cols := make([]column, len(it.cols))
+	for i, c := range it.cols {
+		c.own = merged && r.cat.Server.MariaDB
+		s := source{}
+		if c.own {
+			s = source{c.value.source.schema, it.name, c.name}
+		}
+		c.value.source = s
+		cols[i] = c
+	}
+	it.cols = cols
+	return it
+}
+
+// tableName evaluates a relation or WITH query in FROM.
+func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
+	name := alias
+	if name == "" {
+		name = n.Name.O
+	}
+	pos := n.OriginTextPosition()
+	if n.Schema.O == "" {
+		if c := sc.findCTE(n.Name.O); c != nil {
+			cols := r.readCTE(c)
+			return r.read(&rangeItem{name: name, cols: cols, scan: -1}, c.merged)
+		}
+	}
+	if n.AsOf != nil || n.TableSample != nil {
+		r.gap(pos, "AS OF and TABLESAMPLE are not known")
+	}
+	rel := r.resolveRelation(n)
+	if rel == nil {
+		if r.cat.Server.MariaDB && sequenceName(n.Name.O) && !r.st.Stale {
+			return &rangeItem{name: name, database: r.databaseOf(n), scan: -1,
+				cols: []column{named("seq", value{typ: MakeType(TypeLongLong, true, false)})}}
+		}
+		return &rangeItem{name: name, database: r.databaseOf(n), unknown: true, scan: -1}
+	}
+	r.acc.table(rel, !r.hidden, "select")
+	it := r.readRelation(rel, name, pos)
+	it.name, it.database = name, rel.Schema
+	if len(n.PartitionNames) > 0 {
+		for _, attr := range r.partitionKey(rel) {
+			r.mark(rel.ID, attr, query.UseFilter, int32(r.here(pos)))
+		}
+	}
+	if it.scan >= 0 {
+		for _, h := range n.IndexHints {
+			if h.HintType != ast.HintIgnore {
+				for _, index := range h.IndexNames {
+					r.acc.scans[it.scan].hinted = append(r.acc.scans[it.scan].hinted, foldName(index.O))
+				}
+			}
+		}
+	}
+	return it
+}
+
+// databaseOf is the database that a name means.
+func (r *run) databaseOf(n *ast.TableName) string {
+	if n.Schema.O != "" {
+		return n.Schema.O
+	}
+	return r.st.Database
+}
+
+// resolveRelation finds what a name in the text means, and reports it if the
+// catalog does not know.
+func (r *run) resolveRelation(n *ast.TableName) *Relation {
+	database, pos := r.databaseOf(n), n.OriginTextPosition()
+	if r.st.Stale {
+		r.gap(pos, "the session's settings are not known at this point")
+		return nil
+	}
+	if database == "" {
+		r.mistake(pos, code(1046, "3D000"), "No database selected", n.Name.O)
+		return nil
+	}
+	if rel := r.lookup(database, n.Name.O); rel != nil {
+		if rel.Temporary && len(rel.Columns) == 0 {
+			r.gap(pos, "the columns of temporary table "+rel.Name+" are not known")
+		}
+		return rel
+	}
+	name := database + "." + n.Name.O
+	if r.cat.Server.MariaDB && sequenceName(n.Name.O) {
+		return nil
+	}
+	r.mistake(pos, code(1146, "42S02"), "Table '"+name+"' doesn't exist", name)
+	return nil
+}
+
+// lookup finds a relation by name; temporary tables hide others.
+func (r *run) lookup(database, name string) *Relation {
+	k := r.cat.key(database, name)
+	if rel := r.st.Temp[TableName{k.schema, k.name}]; rel != nil && !r.hidden {
+		return rel
+	}
+	return r.cat.Relation(database, name)
+}
+
+// readRelation is a relation's item, with what reading it does. Name is that of
+// the entry of FROM.
+func (r *run) readRelation(rel *Relation, name string, pos int) *rangeItem {
+	r.spend(len(rel.Columns))
+	it := r.plainItem(rel)
+	switch {
+	case rel.Kind == KindSystem || Builtin(rel.Schema):
+		r.systemRelation(it, pos)
+		if rel.Kind == KindView {
+			r.read(it, true) // as mysql.user of MariaDB
+		}
+		return it
+	case rel.Kind != KindView:
+		it.scan = r.acc.scan(rel)
+		for i := range it.cols {
+			for j := range it.cols[i].value.deps {
+				it.cols[i].value.deps[j].scan = it.scan
+			}
+		}
+		return it
+	}
+	v := r.view(rel)
+	cols := r.readView(v, pos)
+	if len(cols) != len(rel.Columns) {
+		if len(v.acc.gaps) == 0 {
+			r.mistake(pos, "", "view "+rel.Schema+"."+rel.Name+" has changed", rel.Schema+"."+rel.Name)
+		}
+		return it
+	}
+	for i := range it.cols {
+		own, made := &it.cols[i].value, cols[i].value
+		if !made.direct {
+			made = made.changed()
+		}
+		if !v.merge {
+			r.computed(cols[i])
+		}
+		own.deps = mergeDeps(own.deps, made.deps)
+		own.gaps = mergeGaps(own.gaps, made.gaps)
+		own.source = source{}
+		switch {
+		case !r.cat.Server.MariaDB && v.merge:
+			own.source = source{rel.Schema, rel.Name, rel.Columns[i].Name}
+		case v.merge:
+			own.source = source{made.source.schema, name, rel.Columns[i].Name}
+			it.cols[i].own = true
+		}
+	}
+	return it
+}
+
+// plainItem is a relation whose columns stand for themselves.
+func (r *run) plainItem(rel *Relation) *rangeItem {
+	it := &rangeItem{relation: rel, scan: -1, cols: make([]column, len(rel.Columns))}
+	deps := make([]dep, len(rel.Columns))
+	for i := range rel.Columns {
+		c := &rel.Columns[i]
+		deps[i] = dep{rel: rel.ID, attr: c.Attr, scan: -1, direct: true, pos: -1}
+		it.cols[i] = named(c.Name, value{deps: deps[i : i+1 : i+1], direct: true, typ: c.Type, text: c.TypeText,
+			source: source{rel.Schema, rel.Name, c.Name}})
+		it.cols[i].hidden = c.Invisible
+	}
+	return it
+}
+
+// join evaluates a join and merges what USING and NATURAL merge.
+func (r *run) join(j *ast.Join, sc *scope) []*rangeItem {
+	left := r.from(j.Left, sc)
+	right := r.from(j.Right, sc)
+	both := append(slices.Clone(left), right...)
+	if j.On != nil {
+		on := sc.beside()
+		on.items = both
+		r.use(r.expr(j.On.Expr, on), query.UseJoin)
+		sc.chance, sc.apart = sc.chance || on.chance, sc.apart || on.apart
+	}
+	// The server turns a right join into a left one before it merges columns.
+	first, second := left, right
+	if j.Tp == ast.RightJoin {
+		first, second = right, left
+	}
+	names := r.usingNames(j, first, second)
+	if len(names) == 0 {
+		return both
+	}
+	merged := &rangeItem{columnsOnly: true, scan: -1}
+	done := map[string]bool{}
+	for _, n := range names {
+		a, b := itemsColumn(first, n), itemsColumn(second, n)
+		for _, f := range []found{a, b} {
+			if len(f.cols) == 0 && !f.unknown {
+				r.mistake(-1, code(1054, "42S22"), "Unknown column '"+n+"' in 'FROM'", n)
+			}
+			for i := range f.cols {
+				r.use(f.cols[i].value, query.UseJoin)
+			}
+		}
+		done[columnKey(n)] = true
+		if len(a.cols) > 0 {
+			merged.cols = append(merged.cols, a.cols[0])
+		}
+	}
+	for _, side := range [][]*rangeItem{first, second} {
+		for _, it := range side {
+			if it.nameOnly {
+				continue
+			}
+			merged.unknown = merged.unknown || it.unknown
+			for _, c := range it.cols {
+				if !done[c.key] {
+					merged.cols = append(merged.cols, c)
+				}
+			}
+		}
+	}
+	if !r.spend(len(merged.cols)) {
+		return both
+	}
+	out := []*rangeItem{merged}
+	for _, it := range both {
+		if it.columnsOnly {
+			continue
+		}
+		hidden := *it
+		hidden.nameOnly = true
+		out = append(out, &hidden)
+	}
+	return out
+}
+
+// usingNames are the columns that a join merges.
+func (r *run) usingNames(j *ast.Join, first, second []*rangeItem) []string {
+	var names []string
+	for _, u := range j.Using {
+		names = append(names, u.Name.O)
+	}
+	if !j.NaturalJoin {
+		return names
+	}
+	for _, a := range first {
+		if a.nameOnly {
+			continue
+		}
+		for _, c := range a.cols {
+			f := itemsColumn(second, c.name)
+			if f.unsure {
+				r.gap(-1, "column "+c.name+" has a name that only accents tell from another")
+			}
+			if len(f.cols) > 0 && !c.hidden {
+				names = append(names, c.name)
+			}
+		}
+		for _, b := range second {
+			if a.unknown || b.unknown {
+				r.gap(-1, "the columns of a natural join are not known")
+			}
+		}
+	}
+	return names
+}
+
+func itemsColumn(items []*rangeItem, name string) found {
+	var f found
+	key, wide := columnKey(name), foldName(name)
+	for _, it := range items {
+		if it.nameOnly {
+			continue
+		}
+		f.unknown = f.unknown || it.unknown
+		f.match(it.cols, key, wide)
+	}
+	return f
+}

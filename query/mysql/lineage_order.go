@@ -1,0 +1,433 @@
+package mysql
+
+import (
+	"slices"
+
+	"github.com/pingcap/tidb/pkg/parser/ast"
+	"github.com/pingcap/tidb/pkg/parser/opcode"
+
+	"github.com/weirdb/weir/query"
+)
+
+// Rows come in the order in which the server reads them, and that is the order
+// of an index: of the clustered one, of one that holds all that is read (the
+// server likes the shortest), or of one that it finds rows by. Where the answer
+// depends on the order of rows, the columns of every index that may be chosen
+// are used to order them.
+
+// A reading is one entry of FROM that the server reads as a table.
+type reading struct {
+	rel *Relation
+	// read are the columns that the server cannot do without: an index that
+	// lacks one does not hold all that is read.
+	read map[int16]bool
+	// sought are the columns by which rows may be found.
+	sought map[int16]bool
+	hinted []string // indexes that a hint names, folded
+	pos    int32    // of the view that the table is read through, else -1
+}
+
+// scan notes that a table is read.
+func (a *accumulator) scan(rel *Relation) int32 {
+	a.scans = append(a.scans, &reading{rel: rel, pos: -1})
+	return int32(len(a.scans) - 1)
+}
+
+// adopt notes the readings of a view, and gives the number of the first.
+func (a *accumulator) adopt(scans []*reading, pos int32) int32 {
+	base := int32(len(a.scans))
+	for _, s := range scans {
+		c := &reading{rel: s.rel, hinted: s.hinted, pos: pos}
+		for attr := range s.sought {
+			c.seek(attr)
+		}
+		for attr := range s.read {
+			c.need(attr)
+		}
+		a.scans = append(a.scans, c)
+	}
+	return base
+}
+
+func (s *reading) need(attr int16) {
+	if s.read == nil {
+		s.read = make(map[int16]bool, 8)
+	}
+	s.read[attr] = true
+}
+
+func (s *reading) seek(attr int16) {
+	if s.sought == nil {
+		s.sought = make(map[int16]bool, 4)
+	}
+	s.sought[attr] = true
+}
+
+// touch notes that a column is used otherwise than as a result.
+func (a *accumulator) touch(d *dep) {
+	if d.scan >= 0 && int(d.scan) < len(a.scans) {
+		a.scans[d.scan].seek(d.attr)
+	}
+}
+
+// read notes that a column is read for certain.
+func (a *accumulator) read(d *dep) {
+	if d.scan >= 0 && int(d.scan) < len(a.scans) {
+		a.scans[d.scan].need(d.attr)
+	}
+}
+
+// readAll notes that the columns of a value are read for certain, if the value
+// is theirs unchanged.
+func (a *accumulator) readAll(v value) {
+	for i := range v.deps {
+		if v.direct && v.deps[i].direct {
+			a.read(&v.deps[i])
+		}
+	}
+}
+
+// showsOrder uses the columns that the order of rows may follow.
+func (r *run) showsOrder() {
+	for _, s := range r.acc.scans {
+		if s.rel.Kind == KindSystem {
+			continue
+		}
+		pos := int(s.pos)
+		r.markAll(s.rel, r.partitionKey(s.rel), query.UseOrder, pos)
+		clustered := s.rel.clustered()
+		for i := range s.rel.Indexes {
+			x := &s.rel.Indexes[i]
+			attrs := r.indexColumns(s.rel, x)
+			if x == clustered || s.chosen(x, attrs, clustered) {
+				r.markAll(s.rel, attrs, query.UseOrder, pos)
+			}
+		}
+	}
+}
+
+// chosen says whether the server may read the rows by an index: because a hint
+// names it, because its first column finds rows, or because it holds all that
+// is read for certain.
+func (s *reading) chosen(x *Index, attrs []int16, clustered *Index) bool {
+	if slices.Contains(s.hinted, foldName(x.Name)) || len(attrs) > 0 && s.sought[attrs[0]] {
+		return true
+	}
+	for attr := range s.read {
+		if !slices.Contains(attrs, attr) && !s.rel.keyed(clustered, attr) {
+			return false
+		}
+	}
+	for i := range x.Columns {
+		if x.Columns[i].Prefix > 0 {
+			// It holds a part of the column only: that is no reason to read by
+			// it, unless the column itself is not needed.
+			if c := s.rel.Column(x.Columns[i].Column); c != nil && s.read[c.Attr] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// clustered is the index in whose order InnoDB stores the rows: the primary
+// key, or the first unique one over columns that are never NULL.
+func (rel *Relation) clustered() *Index {
+	if lowerASCII(rel.Engine) != "innodb" && rel.Engine != "" {
+		return nil
+	}
+	for i := range rel.Indexes {
+		if rel.Indexes[i].Name == primaryKey {
+			return &rel.Indexes[i]
+		}
+	}
+	for i := range rel.Indexes {
+		if rel.Indexes[i].Unique && rel.neverNull(&rel.Indexes[i]) {
+			return &rel.Indexes[i]
+		}
+	}
+	return nil
+}
+
+// neverNull says that no column of an index is NULL.
+func (rel *Relation) neverNull(x *Index) bool {
+	for i := range x.Columns {
+		if c := rel.Column(x.Columns[i].Column); c == nil || !c.NotNull {
+			return false
+		}
+	}
+	return true
+}
+
+// keyed says that each index ends with a column, as those of InnoDB do with
+// the clustered one's.
+func (rel *Relation) keyed(clustered *Index, attr int16) bool {
+	if clustered == nil {
+		return false
+	}
+	for i := range clustered.Columns {
+		if c := rel.Column(clustered.Columns[i].Column); c != nil && c.Attr == attr && clustered.Columns[i].Prefix == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// lump notes that values which compare equal are taken as one: of text that may
+// differ in its letters, the row that comes first is shown.
+func (r *run) lump(v value) {
+	if len(v.deps) > 0 && (!v.typ.Known() || v.typ.Text()) {
+		r.acc.byOrder = true
+	}
+}
+
+// picks notes that a query that groups shows a value of some row of a group:
+// one that is neither aggregated nor grouped by.
+func (r *run) picks(cols []column, grouped value, sc *scope) {
+	for i := range cols {
+		for _, d := range cols[i].value.deps {
+			if d.uses&(query.UseAggregate|query.UseWindow) == 0 && !slices.ContainsFunc(grouped.deps, func(g dep) bool {
+				return g.compare(&d) == 0 && g.direct
+			}) {
+				r.acc.byOrder = true
+			}
+		}
+	}
+}
+
+// fixed says that the rows of a query come in one order only: there is one row,
+// or ORDER BY tells every two rows apart.
+func (r *run) fixed(s *ast.SelectStmt, sc *scope, cols []column) bool {
+	if s.Kind == ast.SelectStmtKindValues || s.From == nil {
+		return len(s.Lists) <= 1
+	}
+	if s.GroupBy == nil && sc.aggregates {
+		return true
+	}
+	late := sc.late
+	sc.late = false
+	defer func() { sc.late = late }()
+	c := closure{known: map[dep]bool{}}
+	c.conditions(r, s.Where, sc)
+	c.joins(r, s.From.TableRefs, sc)
+	if s.OrderBy != nil {
+		for _, it := range s.OrderBy.Items {
+			c.add(r.quietKey(it.Expr, cols, sc))
+		}
+	}
+	if s.GroupBy != nil { // one row a group
+		all := true
+		for _, it := range s.GroupBy.Items {
+			all = all && c.has(r.quietKey(it.Expr, cols, sc))
+		}
+		return all && !s.GroupBy.Rollup
+	}
+	if s.Distinct { // rows are told apart by what they show
+		all := true
+		for i := range cols {
+			all = all && (len(cols[i].value.deps) == 0 || c.has(cols[i].value))
+		}
+		if all {
+			return true
+		}
+	}
+	return c.determines(sc)
+}
+
+// quietKey is the value of a key that was evaluated before.
+func (r *run) quietKey(n ast.ExprNode, cols []column, sc *scope) value {
+	switch x := strip(n).(type) {
+	case *ast.PositionExpr:
+		if x.N >= 1 && x.N <= len(cols) {
+			return cols[x.N-1].value
+		}
+	case *ast.ColumnNameExpr:
+		return r.sortKey(x, cols, sc, true)
+	}
+	return value{}
+}
+
+// A closure is the columns whose values are the same in rows that are equal so
+// far: constants, keys, and what they determine.
+type closure struct {
+	known   map[dep]bool
+	implies [][2]value // the second follows from the first
+}
+
+func plainKey(v value) (dep, bool) {
+	if !v.direct || len(v.deps) != 1 || !v.deps[0].direct {
+		return dep{}, false
+	}
+	d := v.deps[0]
+	return dep{rel: d.rel, attr: d.attr, scan: d.scan}, true
+}
+
+func (c *closure) add(v value) {
+	if d, ok := plainKey(v); ok {
+		c.known[d] = true
+	}
+}
+
+func (c *closure) has(v value) bool {
+	d, ok := plainKey(v)
+	return ok && c.known[d]
+}
+
+// conditions adds what a condition makes constant or equal.
+func (c *closure) conditions(r *run, n ast.ExprNode, sc *scope) {
+	r.conjuncts(n, func(part ast.ExprNode) {
+		x, ok := part.(*ast.BinaryOperationExpr)
+		if !ok || x.Op != opcode.EQ {
+			return
+		}
+		left, lok := r.plainColumn(x.L, sc)
+		right, rok := r.plainColumn(x.R, sc)
+		switch {
+		case lok && rok:
+			c.implies = append(c.implies, [2]value{left, right}, [2]value{right, left})
+		case lok && constant(x.R):
+			c.add(left)
+		case rok && constant(x.L):
+			c.add(right)
+		}
+	})
+}
+
+// plainColumn is the value of a column reference.
+func (r *run) plainColumn(n ast.ExprNode, sc *scope) (value, bool) {
+	x, ok := strip(n).(*ast.ColumnNameExpr)
+	if !ok {
+		return value{}, false
+	}
+	f := r.resolve(x.Name, sc)
+	if len(f.cols) != 1 || f.outer {
+		return value{}, false
+	}
+	return f.cols[0].value, true
+}
+
+// joins adds the conditions of joins. An outer join finds no row of its inner
+// side, or those that its condition determines; of the other side it tells
+// nothing.
+func (c *closure) joins(r *run, n ast.ResultSetNode, sc *scope) {
+	j, ok := n.(*ast.Join)
+	if !ok {
+		return
+	}
+	c.joins(r, j.Left, sc)
+	if j.Right == nil {
+		return
+	}
+	c.joins(r, j.Right, sc)
+	if j.On == nil {
+		return
+	}
+	inner := j.Right
+	switch j.Tp {
+	case ast.LeftJoin:
+	case ast.RightJoin:
+		inner = j.Left
+	default:
+		c.conditions(r, j.On.Expr, sc)
+		return
+	}
+	scans := map[int32]bool{}
+	names := map[string]bool{}
+	sourceNames(inner, names)
+	for _, it := range sc.items {
+		if names[it.name] && it.scan >= 0 {
+			scans[it.scan] = true
+		}
+	}
+	within := func(v value) bool {
+		d, ok := plainKey(v)
+		return ok && scans[d.scan]
+	}
+	on := closure{known: map[dep]bool{}}
+	on.conditions(r, j.On.Expr, sc)
+	for d := range on.known {
+		if scans[d.scan] {
+			c.known[d] = true
+		}
+	}
+	for _, e := range on.implies {
+		if !within(e[0]) && within(e[1]) {
+			c.implies = append(c.implies, e)
+		}
+	}
+}
+
+// sourceNames collects the names of the entries of FROM.
+func sourceNames(n ast.ResultSetNode, names map[string]bool) {
+	switch x := n.(type) {
+	case *ast.Join:
+		sourceNames(x.Left, names)
+		if x.Right != nil {
+			sourceNames(x.Right, names)
+		}
+	case *ast.TableSource:
+		if x.AsName.O != "" {
+			names[x.AsName.O] = true
+		} else if t, ok := x.Source.(*ast.TableName); ok {
+			names[t.Name.O] = true
+		} else if j, ok := x.Source.(*ast.Join); ok {
+			sourceNames(j, names)
+		}
+	}
+}
+
+// determines says that every item of a level has a unique key among the known
+// columns.
+func (c *closure) determines(sc *scope) bool {
+	for {
+		changed := false
+		for _, e := range c.implies {
+			if _, plain := plainKey(e[1]); plain && c.has(e[0]) && !c.has(e[1]) {
+				c.add(e[1])
+				changed = true
+			}
+		}
+		all := true
+		for _, it := range sc.items {
+			if it.columnsOnly {
+				continue
+			}
+			if it.relation == nil || it.scan < 0 {
+				all = false
+				continue
+			}
+			if !c.unique(it) {
+				all = false
+				continue
+			}
+			for i := range it.cols {
+				if d, ok := plainKey(it.cols[i].value); ok && !c.known[d] {
+					c.known[d] = true
+					changed = true
+				}
+			}
+		}
+		if all || !changed {
+			return all
+		}
+	}
+}
+
+// unique says that a unique key of an item is among the known columns.
+func (c *closure) unique(it *rangeItem) bool {
+	for i := range it.relation.Indexes {
+		x := &it.relation.Indexes[i]
+		if !x.Unique || !it.relation.neverNull(x) {
+			continue
+		}
+		all := true
+		for j := range x.Columns {
+			col := it.relation.Column(x.Columns[j].Column)
+			all = all && x.Columns[j].Prefix == 0 && c.known[dep{rel: it.relation.ID, attr: col.Attr, scan: it.scan}]
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}

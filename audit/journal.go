@@ -11,9 +11,18 @@ import (
 
 // Journal is an open audit journal. Its methods may be called from many
 // goroutines at once; records that arrive together are written together.
+//
+// Whoever appends a record writes what is queued itself, if nobody else does
+// and the write is a plain one: waking another goroutine costs more than the
+// write. Everything that may take long is left to the writer's goroutine.
 type Journal struct {
 	opts    Options
 	queue   chan *pending
+	turn    sync.Mutex // of those who write; guards w
+	w       *writer
+	kicks   chan struct{} // capacity 1: the writer's goroutine is to look
+	posts   chan struct{} // capacity 1: a record without a waiter is queued
+	posted  atomic.Bool   // and the goroutine knows of one
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed when the writer has ended
 	once    sync.Once     // of Close
@@ -31,6 +40,7 @@ type pending struct {
 	ms    int64      // its time, Unix ms
 	done  chan error // capacity 1
 	timer *time.Timer
+	lost  func(error) // of a record without a waiter; nil of one with
 }
 
 const (
@@ -52,6 +62,8 @@ func Open(ctx context.Context, opts Options) (*Journal, error) {
 	j := &Journal{
 		opts:    opts,
 		queue:   make(chan *pending, queueLen),
+		kicks:   make(chan struct{}, 1),
+		posts:   make(chan struct{}, 1),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -65,6 +77,7 @@ func Open(ctx context.Context, opts Options) (*Journal, error) {
 		return nil, fmt.Errorf("open audit journal: %w", err)
 	}
 	opts.Metrics.setHealthy(true)
+	j.w = w
 	go w.run() // until Close
 	return j, nil
 }
@@ -82,35 +95,23 @@ func (j *Journal) Append(ctx context.Context, e *Event) error {
 }
 
 func (j *Journal) append(ctx context.Context, e *Event) error {
-	p := j.pool.Get().(*pending)
-	t := e.Time
-	if t.IsZero() {
-		t = j.opts.Clock()
-	}
-	var err error
-	if p.body, err = appendEvent(p.body[:0], e, t, j.opts.TextLimit); err != nil {
-		j.recycle(p)
+	p, err := j.encode(e)
+	if err != nil {
 		return err
 	}
-	p.kind, p.ms = e.Kind, t.UnixMilli()
-	p.timer.Reset(j.opts.AppendTimeout)
-	defer p.timer.Stop()
-
-	select {
-	case <-j.closing:
-		return ErrClosed
-	default:
-	}
-	select {
-	case j.queue <- p:
-	case <-j.closing:
-		return ErrClosed
-	case <-ctx.Done():
-		return fmt.Errorf("append audit record: %w", ctx.Err())
-	case <-p.timer.C:
-		return j.timedOut(time.Now().Add(-j.opts.AppendTimeout))
+	if err := j.enqueue(ctx, p); err != nil {
+		return err
 	}
 	// From here on p is the writer's until done; an early return abandons it.
+	j.serve()
+	select {
+	case err := <-p.done:
+		j.recycle(p)
+		return err
+	default:
+	}
+	p.timer.Reset(j.opts.AppendTimeout)
+	defer p.timer.Stop()
 	select {
 	case err = <-p.done:
 	case <-j.stopped:
@@ -126,6 +127,94 @@ func (j *Journal) append(ctx context.Context, e *Event) error {
 	}
 	j.recycle(p)
 	return err
+}
+
+// Post records e soon, without waiting for it: records are kept in the order
+// in which they came. If that fails later, lost is called with the reason, from
+// a goroutine of another caller or the journal's own; it must not block and
+// must not call the journal. Errors are those of Append, for want of room.
+func (j *Journal) Post(ctx context.Context, e *Event, lost func(error)) error {
+	p, err := j.encode(e)
+	if err != nil {
+		return err
+	}
+	p.lost = lost
+	if err := j.enqueue(ctx, p); err != nil {
+		return err
+	}
+	if j.posted.CompareAndSwap(false, true) {
+		select {
+		case j.posts <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func (j *Journal) encode(e *Event) (*pending, error) {
+	p := j.pool.Get().(*pending)
+	t := e.Time
+	if t.IsZero() {
+		t = j.opts.Clock()
+	}
+	var err error
+	if p.body, err = appendEvent(p.body[:0], e, t, j.opts.TextLimit); err != nil {
+		j.recycle(p)
+		return nil, err
+	}
+	p.kind, p.ms, p.lost = e.Kind, t.UnixMilli(), nil
+	return p, nil
+}
+
+// enqueue waits for room in the queue.
+func (j *Journal) enqueue(ctx context.Context, p *pending) error {
+	select {
+	case <-j.closing:
+		return ErrClosed
+	default:
+	}
+	select {
+	case j.queue <- p:
+		return nil
+	default:
+	}
+	j.kick()
+	p.timer.Reset(j.opts.AppendTimeout)
+	defer p.timer.Stop()
+	select {
+	case j.queue <- p:
+		return nil
+	case <-j.closing:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("append audit record: %w", ctx.Err())
+	case <-p.timer.C:
+		return j.timedOut(time.Now().Add(-j.opts.AppendTimeout))
+	}
+}
+
+// serve writes what is queued, unless somebody is at it: who is looks again
+// after giving up the turn, so that nothing is left.
+func (j *Journal) serve() {
+	if !j.turn.TryLock() {
+		return
+	}
+	plain := j.w.plain()
+	if plain {
+		j.w.next()
+	}
+	j.turn.Unlock()
+	if !plain || len(j.queue) > 0 {
+		j.kick()
+	}
+}
+
+// kick makes the writer's goroutine look at the queue and at what is due.
+func (j *Journal) kick() {
+	select {
+	case j.kicks <- struct{}{}:
+	default:
+	}
 }
 
 // timedOut is the error of a wait that began at since.

@@ -439,3 +439,55 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	}
 }
+
+// TestPost: a record that nobody waits for comes before those that come later,
+// and after a moment also without them.
+func TestPost(t *testing.T) {
+	for _, d := range []Durability{DurabilityWrite, DurabilityFsync} {
+		t.Run(string(d), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "audit")
+			j := openTest(t, Options{Dir: dir, Durability: d})
+			lost := func(err error) { t.Errorf("lost: %v", err) }
+			for i := range 100 {
+				if err := j.Post(context.Background(), numbered(2*i), lost); err != nil {
+					t.Fatal(err)
+				}
+				if err := j.Append(context.Background(), numbered(2*i+1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := j.Post(context.Background(), numbered(200), lost); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "written by itself", func() bool { return len(find(t, dir, Query{Kinds: []Kind{KindStatementIntent}})) == 201 })
+			closeTest(t, j)
+			wantGood(t, dir)
+			for i, r := range find(t, dir, Query{Kinds: []Kind{KindStatementIntent}}) {
+				if want := numbered(i).Text; !bytes.Contains(r.Raw, []byte(want+`"`)) {
+					t.Fatalf("record %d is %s, want %q", i, r.Raw, want)
+				}
+			}
+			if err := j.Post(context.Background(), numbered(0), lost); !errors.Is(err, ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		})
+	}
+}
+
+// TestPostLost: whoever posted a record is told that it was not written.
+func TestPostLost(t *testing.T) {
+	d := &disk{room: -1}
+	j := openTest(t, d.options(filepath.Join(t.TempDir(), "audit"), DurabilityWrite))
+	d.set(func(d *disk) { d.room = 0 })
+	lost := make(chan error, 1)
+	if err := j.Post(context.Background(), numbered(0), func(err error) { lost <- err }); err != nil {
+		t.Fatal(err)
+	}
+	var u *Unavailable
+	if err := <-lost; !errors.As(err, &u) {
+		t.Errorf("lost for %v", err)
+	}
+	d.set(func(d *disk) { d.room = -1 })
+	eventually(t, "works again", func() bool { return j.Healthy() == nil })
+	closeTest(t, j)
+}

@@ -61,6 +61,12 @@ func (m *Metrics) appended(d time.Duration, err error) {
 	}
 }
 
+func (m *Metrics) failed() {
+	if m != nil {
+		m.failures.Inc()
+	}
+}
+
 func (m *Metrics) wrote(records int) {
 	if m != nil {
 		m.group.Observe(float64(records))

@@ -28,7 +28,7 @@ func openWriter(ctx context.Context, j *Journal) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{j: j, opts: o, lock: lock, jobs: make(chan *syncJob, 1)}
+	w := &writer{j: j, opts: o, lock: lock, jobs: make(chan struct{}, 1)}
 	if err := w.open(ctx); err != nil {
 		w.release()
 		return nil, err

@@ -16,19 +16,24 @@ type syncJob struct {
 	owed  *Statement // for checkpoints.jsonl, once the segment is on disk
 	state *tailFile
 
-	segErr   error // the segment cannot be trusted any more
+	done     chan struct{} // closed when what follows is known
+	segErr   error         // the segment cannot be trusted any more
 	problem  string
 	stateErr error // the statement is still owed
 }
 
-// startJob begins a job; its result comes through w.jobs.
+// startJob begins a job; w.jobs tells that one has ended.
 func (w *writer) startJob() {
-	job := &syncJob{begun: time.Now(), seg: w.seg, size: w.seg.good, owed: w.owed, state: w.stateFile}
+	job := &syncJob{begun: time.Now(), seg: w.seg, size: w.seg.good, owed: w.owed, state: w.stateFile, done: make(chan struct{})}
 	w.job, w.dirty = job, false
 	file := w.seg.file
 	go func() { // ends with the fsync; the writer waits for it
 		job.run(file)
-		w.jobs <- job
+		close(job.done)
+		select {
+		case w.jobs <- struct{}{}:
+		default:
+		}
 	}()
 }
 
@@ -47,6 +52,18 @@ func (job *syncJob) run(file File) {
 		job.segErr = fmt.Errorf("cut from outside to %d bytes; %d were written", info.Size(), job.size)
 	case job.owed != nil:
 		job.stateErr = appendStatement(job.state, job.owed)
+	}
+}
+
+// endedJob takes note of a job that has ended, if there is one.
+func (w *writer) endedJob() {
+	if w.job == nil {
+		return
+	}
+	select {
+	case <-w.job.done:
+		w.finishJob(w.job)
+	default:
 	}
 }
 
@@ -82,8 +99,8 @@ func (w *writer) waitJob() error {
 	patience := time.NewTimer(stallLimit)
 	defer patience.Stop()
 	select {
-	case job := <-w.jobs:
-		w.finishJob(job)
+	case <-w.job.done:
+		w.finishJob(w.job)
 		return nil
 	case <-patience.C:
 		return fmt.Errorf("fsync: no answer for %s", stallLimit)

@@ -92,7 +92,8 @@ const (
 	retainInterval = time.Hour // between looks for segments that are too old
 )
 
-// writer owns the files. After openWriter only its goroutine touches it.
+// writer owns the files. After openWriter only who has the journal's turn
+// touches it.
 type writer struct {
 	j     *Journal
 	opts  *Options
@@ -120,36 +121,94 @@ type writer struct {
 
 	dirty      bool // written and not fsynced
 	job        *syncJob
-	jobs       chan *syncJob // capacity 1
+	jobs       chan struct{} // capacity 1: a job has ended
 	lastSync   time.Time
 	lastSigned time.Time
 	nextTry    time.Time // while down
 	retainNow  bool      // look for segments to remove
 	lastRetain time.Time
-	timer      *time.Timer
+	timer      *time.Timer // of the goroutine
+	closed     bool
 }
 
-// run writes what Append queues until Close.
+// linger is how long a record without a waiter may wait for others.
+const linger = 2 * time.Millisecond
+
+// run does what nobody waits for or what may take long, until Close.
 func (w *writer) run() {
 	defer close(w.j.stopped)
-	w.timer = time.NewTimer(w.wait())
+	w.timer = time.NewTimer(w.due())
 	defer w.timer.Stop()
+	lingering := time.NewTimer(time.Hour)
+	defer lingering.Stop()
 	for {
+		if len(w.j.queue) > 0 && !w.j.posted.Load() { // it came while the turn was ours
+			w.j.kick()
+		}
 		select {
-		case p := <-w.j.queue:
-			w.take(p)
-		case job := <-w.jobs:
-			w.finishJob(job)
+		case <-w.j.kicks:
+		case <-w.j.posts:
+			lingering.Reset(linger)
+			continue
+		case <-lingering.C:
+		case <-w.jobs:
+			w.j.turn.Lock()
+			w.endedJob()
+			w.j.turn.Unlock()
 		case <-w.timer.C:
+			w.j.turn.Lock()
 			w.tick()
+			w.j.turn.Unlock()
 		case <-w.j.closing:
+			w.j.turn.Lock()
 			w.j.result = w.shutdown()
+			w.closed = true
+			w.j.turn.Unlock()
 			return
 		}
-		if w.retainNow && !w.header && w.j.down.Load() == nil {
+		w.j.posted.Store(false)
+		w.drain()
+		w.timer.Reset(w.due())
+	}
+}
+
+// drain writes all that is queued, and removes what retention gives up.
+func (w *writer) drain() {
+	for more := true; more; {
+		w.j.turn.Lock()
+		more = w.next()
+		if !more && w.retainNow && !w.header && w.j.down.Load() == nil {
 			w.retain()
 		}
-		w.timer.Reset(w.wait())
+		w.j.turn.Unlock()
+	}
+}
+
+func (w *writer) due() time.Duration {
+	w.j.turn.Lock()
+	defer w.j.turn.Unlock()
+	return w.wait()
+}
+
+// plain says that a write now is nothing but that. Whoever appends may do it.
+func (w *writer) plain() bool {
+	return !w.closed && !w.sealed && !w.header && !w.seg.torn && w.owed == nil && len(w.notes) == 0 && w.opts.Durability == DurabilityWrite &&
+		w.seg.good < w.opts.SegmentBytes && time.Since(w.opened) < w.opts.SegmentAge && w.j.down.Load() == nil &&
+		(w.job == nil || time.Since(w.job.begun) <= stallLimit)
+}
+
+// next writes one group of what is queued; false if there was nothing.
+func (w *writer) next() bool {
+	select {
+	case p := <-w.j.queue:
+		quiet := !w.dirty || w.unsigned == 0
+		w.take(p)
+		if quiet {
+			w.j.kick() // there is something to sync or sign in time
+		}
+		return true
+	default:
+		return false
 	}
 }
 
@@ -223,10 +282,23 @@ func (w *writer) take(p *pending) {
 		err = u
 	}
 	for _, p := range group {
-		p.done <- err
+		w.answer(p, err)
 	}
 	clear(group)
 	w.group = group
+}
+
+// answer tells whoever waits for a record, or knows of it.
+func (w *writer) answer(p *pending, err error) {
+	if p.lost == nil {
+		p.done <- err
+		return
+	}
+	if err != nil {
+		w.opts.Metrics.failed()
+		p.lost(err)
+	}
+	w.j.recycle(p)
 }
 
 // write writes the notes and the group, or with neither finds out whether the

@@ -125,6 +125,8 @@ type nothing struct{}
 
 func (nothing) Append(context.Context, *audit.Event) error { return nil }
 
+func (nothing) Post(context.Context, *audit.Event, func(error)) error { return nil }
+
 func explainWith(ctx context.Context, engine *policy.Engine, u store.User, d *configs.Datasource, sql string) (*explained, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

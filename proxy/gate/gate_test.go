@@ -31,6 +31,8 @@ func (r *recorder) Append(_ context.Context, e *audit.Event) error {
 	return nil
 }
 
+func (r *recorder) Post(ctx context.Context, e *audit.Event, _ func(error)) error { return r.Append(ctx, e) }
+
 func (r *recorder) kinds() []audit.Kind {
 	var out []audit.Kind
 	for _, e := range r.events {

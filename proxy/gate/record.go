@@ -157,7 +157,14 @@ func (s *Session) finish(number uint64, f *query.Facts, start time.Time, o Outco
 		e.ErrorClass = "upstream_error"
 	}
 	s.gate.metrics.finished(string(f.Class), e.Duration)
-	if err := s.gate.record(context.Background(), e); err != nil {
-		s.gate.log.Error("statement outcome is not recorded", "error", err.Cause)
+	if err := s.gate.journal.Post(context.Background(), e, s.gate.lost); err != nil {
+		s.gate.lost(err)
 	}
+}
+
+// lost reports an outcome that is not recorded. Nothing can be refused for it:
+// it has happened, and its intent is on record.
+func (g *Gate) lost(err error) {
+	g.metrics.unrecorded()
+	g.log.Error("statement outcome is not recorded", "error", err)
 }

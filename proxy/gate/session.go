@@ -19,9 +19,11 @@ type Decider interface {
 	Tags(project, datasource, database, schema, table, column string) []string
 }
 
-// Recorder keeps events; Append returns when the event is kept. *audit.Journal is one.
+// Recorder keeps events; Append returns when the event is kept, Post before it
+// is, and calls lost if it cannot be. *audit.Journal is one.
 type Recorder interface {
 	Append(ctx context.Context, e *audit.Event) error
+	Post(ctx context.Context, e *audit.Event, lost func(error)) error
 }
 
 // Options make a Gate.

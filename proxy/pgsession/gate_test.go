@@ -57,6 +57,8 @@ func (j *journal) Append(_ context.Context, e *audit.Event) error {
 	return nil
 }
 
+func (j *journal) Post(ctx context.Context, e *audit.Event, _ func(error)) error { return j.Append(ctx, e) }
+
 // guarded starts weir with the real analyser, catalog and gate.
 func guarded(t *testing.T, o setup) (*weir, *journal) {
 	t.Helper()

@@ -47,16 +47,13 @@ func (g realGate) Connect(ctx context.Context, s gate.Subject) (Judge, error) {
 	return g.Gate.Connect(ctx, s)
 }
 
-// Token stands for a change of definitions.
-type Token uint64
-
 // Catalogs gives the definitions of a server. *mysql.Manager is one.
 type Catalogs interface {
 	// After returns definitions that were read after the Invalidate that gave
 	// the token; zero asks for the present ones. It bounds its own wait.
-	After(ctx context.Context, t Token) (*mysql.Catalog, error)
+	After(ctx context.Context, t mysql.Token) (*mysql.Catalog, error)
 	// Invalidate says that definitions have changed.
-	Invalidate() Token
+	Invalidate() mysql.Token
 }
 
 // Analyzer reads statements. *mysql.Analyzer is one.

@@ -339,12 +339,12 @@ func (s *session) apply(q *question) {
 // current gives the definitions to analyse with: at least those that were made
 // through weir.
 func (s *session) current(ctx context.Context) (*mysql.Catalog, error) {
-	return s.after(ctx, Token(s.datasource.defined.Load()))
+	return s.after(ctx, mysql.Token(s.datasource.defined.Load()))
 }
 
 // after waits for definitions no longer than reading them may take, which
 // their owner bounds.
-func (s *session) after(ctx context.Context, after Token) (*mysql.Catalog, error) {
+func (s *session) after(ctx context.Context, after mysql.Token) (*mysql.Catalog, error) {
 	c, err := s.datasource.Catalogs.After(ctx, after)
 	if err != nil {
 		s.options.Logger.Warn("definitions of the database cannot be read", "datasource", s.datasource.Target.Datasource, "error", err)

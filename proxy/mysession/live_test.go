@@ -1,0 +1,174 @@
+package mysession_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	driver "github.com/go-sql-driver/mysql"
+)
+
+func ask(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// number is the error number of MySQL in an error, 0 if there is none.
+func number(err error) uint16 {
+	var e *driver.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return 0
+}
+
+// one reads a single value.
+func one(t *testing.T, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, query string, args ...any) string {
+	t.Helper()
+	var v sql.NullString
+	if err := db.QueryRowContext(ask(t), query, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	if !v.Valid {
+		return "NULL"
+	}
+	return v.String
+}
+
+func TestLiveStatements(t *testing.T) {
+	w := start(t, setup{})
+	db := w.open(func(c *driver.Config) { c.MultiStatements = true })
+	if got := one(t, db, "SELECT email FROM users WHERE id = 7"); got != "user7@example.com" {
+		t.Errorf("text: %q", got)
+	}
+	if got := one(t, db, "SELECT email FROM users WHERE id = ?", 8); got != "user8@example.com" {
+		t.Errorf("prepared: %q", got)
+	}
+	if got := one(t, db, "SELECT DATABASE()"); got != "shop" {
+		t.Errorf("database: %q", got)
+	}
+	r, err := db.ExecContext(ask(t), "INSERT INTO plain (note) VALUES ('a'), ('b')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := r.RowsAffected(); n != 2 {
+		t.Errorf("%d rows affected", n)
+	}
+	if err := db.QueryRowContext(ask(t), "SELECT nothing FROM users").Scan(); number(err) != 1054 {
+		t.Errorf("an unknown column: %v", err)
+	}
+	if got := one(t, db, "SELECT repeat('x', 20000000)"); len(got) != 20000000 {
+		t.Errorf("a long cell has %d bytes", len(got))
+	}
+	long := strings.Repeat("y", 17<<20)
+	if got := one(t, db, "SELECT length('"+long+"')"); got != fmt.Sprint(len(long)) {
+		t.Errorf("a long text: %s", got)
+	}
+}
+
+func TestLiveSeveralResults(t *testing.T) {
+	w := start(t, setup{})
+	db := w.open(func(c *driver.Config) { c.MultiStatements = true })
+	for text, want := range map[string]string{
+		"SELECT 1; SELECT 2, 3; SELECT 'x'":                  "1|2,3|x",
+		"CALL two(5)":                                        "5|6,x",
+		"CALL two(5); SELECT 9":                              "5|6,x|9",
+		"SET @a = 4; SELECT @a":                              "4",
+		"SELECT 1; SELECT broken; SELECT 2":                  "1|error 1054",
+		"BEGIN NOT ATOMIC SELECT 1; SELECT 2; END; SELECT 3": "1|2|3",
+	} {
+		if got := results(t, db, text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	w.gate.mu.Lock()
+	w.gate.denies = "users"
+	w.gate.mu.Unlock()
+	if got := results(t, db, "SELECT 1; SELECT email FROM users; SELECT 2"); got != "1|error 1143" {
+		t.Errorf("a denial in the middle: %s", got)
+	}
+	if got := one(t, db, "SELECT 5"); got != "5" {
+		t.Errorf("after a denial: %s", got)
+	}
+}
+
+// results are the rows of all results, as text.
+func results(t *testing.T, db *sql.DB, text string) string {
+	t.Helper()
+	rows, err := db.QueryContext(ask(t), text)
+	if err != nil {
+		return fmt.Sprintf("error %d", number(err))
+	}
+	defer rows.Close()
+	var all []string
+	for {
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := make([]sql.NullString, len(columns))
+		pointers := make([]any, len(columns))
+		for i := range values {
+			pointers[i] = &values[i]
+		}
+		for rows.Next() {
+			if err := rows.Scan(pointers...); err != nil {
+				t.Fatal(err)
+			}
+			cells := make([]string, len(values))
+			for i, v := range values {
+				cells[i] = v.String
+			}
+			all = append(all, strings.Join(cells, ","))
+		}
+		if !rows.NextResultSet() {
+			break
+		}
+	}
+	if err := rows.Err(); err != nil {
+		all = append(all, fmt.Sprintf("error %d", number(err)))
+	}
+	return strings.Join(all, "|")
+}
+
+func TestLiveLogin(t *testing.T) {
+	w := start(t, setup{})
+	for _, c := range []struct {
+		user, password string
+		want           uint16
+	}{
+		{"ana", "secret", 0}, {"ana", "secret", 0}, // the second by the fast path
+		{"ana@shop", "secret", 0}, {"ana@elsewhere", "secret", 0}, // a name with an @
+		{"ana", "wrong", 1045}, {"ana", "", 1045}, {"nobody", "secret", 1045}, {"unwanted", "secret", 1044},
+	} {
+		connector, err := driver.NewConnector(w.config(c.user, c.password))
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := sql.OpenDB(connector)
+		if err := db.PingContext(ask(t)); number(err) != c.want || c.want == 0 && err != nil {
+			t.Errorf("%s with %q: %v", c.user, c.password, err)
+		}
+		_ = db.Close()
+	}
+}
+
+func TestLivePlaintext(t *testing.T) {
+	w := start(t, setup{})
+	db := w.open(func(c *driver.Config) { c.TLS = nil })
+	if got := one(t, db, "SELECT 1"); got != "1" {
+		t.Error(got)
+	}
+	strict := start(t, setup{tlsOnly: true})
+	db = strict.open(func(c *driver.Config) { c.TLS = nil })
+	if err := db.PingContext(ask(t)); number(err) != 3159 {
+		t.Errorf("without TLS: %v", err)
+	}
+}

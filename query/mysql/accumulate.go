@@ -26,6 +26,7 @@ type accumulator struct {
 	// not to. See lineage_order.go.
 	scans             []*reading
 	byOrder, anyOrder bool
+	shown             []value // the result's columns
 	// into is set where the rows go to a place and not to the client.
 	into bool
 }
@@ -234,6 +235,7 @@ func (r *run) returns(cols []column) {
 	f.Output = make([]query.Output, 0, len(cols))
 	for i := range cols {
 		r.emit(cols[i].value)
+		r.acc.shown = append(r.acc.shown, cols[i].value)
 		f.Output = append(f.Output, r.output(&cols[i]))
 	}
 }

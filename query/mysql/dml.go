@@ -218,7 +218,7 @@ func (r *run) replaces(t *target, pos int) {
 	if t.rel != nil {
 		r.acc.table(t.rel, !r.hidden, "delete")
 	}
-	r.write("delete", t.item.name, pos)
+	r.write("delete", displayName(t.item.database, t.item.name), pos)
 	r.sideEffects(t, "delete", pos)
 	r.orphans(t, nil)
 }
@@ -227,7 +227,7 @@ func (r *run) onDuplicate(x *ast.InsertStmt, t *target, names []string, source r
 	if t.rel != nil {
 		r.acc.table(t.rel, !r.hidden, "update")
 	}
-	r.write("update", t.item.name, pos)
+	r.write("update", displayName(t.item.database, t.item.name), pos)
 	r.sideEffects(t, "update", pos)
 	fresh := &rangeItem{name: t.item.name, unknown: t.item.unknown, scan: -1}
 	for _, c := range t.item.cols {
@@ -293,10 +293,11 @@ func (r *run) update(x *ast.UpdateStmt, outer *scope) {
 				continue
 			}
 			targets = append(targets, t)
-			r.write("update", it.name, -1)
 			if t.rel == nil {
+				r.write("update", it.name, -1)
 				continue
 			}
+			r.write("update", t.rel.Schema+"."+t.rel.Name, -1)
 			r.acc.table(t.rel, !r.hidden, "update")
 			r.sideEffects(t, "update", -1)
 		}
@@ -373,12 +374,13 @@ func (r *run) delete(x *ast.DeleteStmt, outer *scope) *target {
 		if len(items) == 0 {
 			r.mistake(n.OriginTextPosition(), code(1109, "42S02"), "Unknown table '"+n.Name.O+"' in MULTI DELETE", n.Name.O)
 		}
-		r.write("delete", n.Name.O, n.OriginTextPosition())
 		for _, it := range items {
 			if it.relation == nil {
+				r.write("delete", n.Name.O, n.OriginTextPosition())
 				r.gap(n.OriginTextPosition(), "what a DELETE deletes from is not known")
 				continue
 			}
+			r.write("delete", it.relation.Schema+"."+it.relation.Name, n.OriginTextPosition())
 			t := &target{rel: it.relation, item: it, verb: "delete"}
 			r.acc.table(t.rel, !r.hidden, "delete")
 			r.sideEffects(t, "delete", n.OriginTextPosition())

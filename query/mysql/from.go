@@ -31,7 +31,7 @@ func (r *run) from(n ast.ResultSetNode, sc *scope) []*rangeItem {
 			if out.chance {
 				sc.chance = true
 			}
-			return one(r.read(&rangeItem{name: x.AsName.O, cols: out.cols, scan: -1}, out.merge))
+			return one(r.read(&rangeItem{name: x.AsName.O, cols: out.cols, scan: -1, tables: out.tables, opaque: out.opaque}, out.merge))
 		case *ast.Join:
 			return r.from(source, sc)
 		}
@@ -71,8 +71,8 @@ func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
 	pos := n.OriginTextPosition()
 	if n.Schema.O == "" {
 		if c := sc.findCTE(n.Name.O); c != nil {
-			cols := r.readCTE(c)
-			return r.read(&rangeItem{name: name, cols: cols, scan: -1}, c.merged)
+			out := r.readCTE(c)
+			return r.read(&rangeItem{name: name, cols: out.cols, scan: -1, tables: out.tables, opaque: out.opaque}, out.merge)
 		}
 	}
 	if n.AsOf != nil || n.TableSample != nil {
@@ -82,9 +82,9 @@ func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
 	if rel == nil {
 		if r.cat.Server.MariaDB && sequenceName(n.Name.O) && !r.st.Stale {
 			return &rangeItem{name: name, database: r.databaseOf(n), scan: -1,
-				cols: []column{named("seq", value{typ: MakeType(TypeLongLong, true, false)})}}
+				opaque: true, cols: []column{named("seq", value{typ: MakeType(TypeLongLong, true, false)})}}
 		}
-		return &rangeItem{name: name, database: r.databaseOf(n), unknown: true, scan: -1}
+		return &rangeItem{name: name, database: r.databaseOf(n), unknown: true, opaque: true, scan: -1}
 	}
 	r.acc.table(rel, !r.hidden, "select")
 	it := r.readRelation(rel, name, pos)
@@ -157,12 +157,14 @@ func (r *run) readRelation(rel *Relation, name string, pos int) *rangeItem {
 	switch {
 	case rel.Kind == KindSystem || Builtin(rel.Schema):
 		r.systemRelation(it, pos)
+		it.opaque = true
 		if rel.Kind == KindView {
 			r.read(it, true) // as mysql.user of MariaDB
 		}
 		return it
 	case rel.Kind != KindView:
 		it.scan = r.acc.scan(rel)
+		it.tables = []tableScan{{rel, it.scan}}
 		for i := range it.cols {
 			for j := range it.cols[i].value.deps {
 				it.cols[i].value.deps[j].scan = it.scan
@@ -171,7 +173,11 @@ func (r *run) readRelation(rel *Relation, name string, pos int) *rangeItem {
 		return it
 	}
 	v := r.view(rel)
-	cols := r.readView(v, pos)
+	cols, base := r.readView(v, pos)
+	it.opaque = v.result.opaque
+	for _, t := range v.result.tables {
+		it.tables = append(it.tables, tableScan{t.rel, t.scan + base})
+	}
 	if len(cols) != len(rel.Columns) {
 		if len(v.acc.gaps) == 0 {
 			r.mistake(pos, "", "view "+rel.Schema+"."+rel.Name+" has changed", rel.Schema+"."+rel.Name)
@@ -183,16 +189,16 @@ func (r *run) readRelation(rel *Relation, name string, pos int) *rangeItem {
 		if !made.direct {
 			made = made.changed()
 		}
-		if !v.merge {
+		if !v.result.merge {
 			r.computed(cols[i])
 		}
 		own.deps = mergeDeps(own.deps, made.deps)
 		own.gaps = mergeGaps(own.gaps, made.gaps)
 		own.source = source{}
 		switch {
-		case !r.cat.Server.MariaDB && v.merge:
+		case !r.cat.Server.MariaDB && v.result.merge:
 			own.source = source{rel.Schema, rel.Name, rel.Columns[i].Name}
-		case v.merge:
+		case v.result.merge:
 			own.source = source{made.source.schema, name, rel.Columns[i].Name}
 			it.cols[i].own = true
 		}
@@ -235,6 +241,9 @@ func (r *run) join(j *ast.Join, sc *scope) []*rangeItem {
 		return both
 	}
 	merged := &rangeItem{columnsOnly: true, scan: -1}
+	for _, it := range both {
+		merged.equal = append(merged.equal, it.equal...)
+	}
 	done := map[string]bool{}
 	for _, n := range names {
 		a, b := itemsColumn(first, n), itemsColumn(second, n)
@@ -247,6 +256,12 @@ func (r *run) join(j *ast.Join, sc *scope) []*rangeItem {
 			}
 		}
 		done[columnKey(n)] = true
+		if len(a.cols) == 1 && len(b.cols) == 1 {
+			merged.equal = append(merged.equal, [2]value{a.cols[0].value, b.cols[0].value})
+			if j.Tp != ast.LeftJoin && j.Tp != ast.RightJoin {
+				merged.equal = append(merged.equal, [2]value{b.cols[0].value, a.cols[0].value})
+			}
+		}
 		if len(a.cols) > 0 {
 			merged.cols = append(merged.cols, a.cols[0])
 		}

@@ -182,6 +182,9 @@ func (r *run) aggregate(x *ast.AggregateFuncExpr, sc *scope) value {
 		if name == ast.AggFuncSum || name == ast.AggFuncAvg {
 			ordered = exact(e)
 		}
+		if r.depth == 0 && sc.parent != nil && sc.parent.parent == nil && !orderless[name] {
+			r.acc.readAll(e) // nobody leaves out a result's column
+		}
 		if x.Distinct {
 			e = e.with(query.UseDistinct)
 		}
@@ -191,11 +194,10 @@ func (r *run) aggregate(x *ast.AggregateFuncExpr, sc *scope) value {
 		v = derive(v, e)
 	}
 	if x.Order != nil {
-		late := sc.late
 		for _, it := range x.Order.Items {
 			v = derive(v, r.windowKey(it.Expr, sc).with(query.UseOrder))
 		}
-		sc.late = late
+		ordered = ordered || r.orders(sc, x.Order.Items)
 	}
 	if !ordered {
 		r.acc.byOrder = true
@@ -226,8 +228,33 @@ func (r *run) windowCall(x *ast.WindowFuncExpr, sc *scope) value {
 	if x.Distinct {
 		v = v.with(query.UseDistinct)
 	}
-	if !tieless[name] {
+	if !tieless[name] && !r.windowOrders(&x.Spec, sc) {
 		r.acc.byOrder = true
 	}
 	return derive(v, r.window(&x.Spec, sc)).with(query.UseWindow)
+}
+
+// windowOrders says that the rows of a window come in one order only.
+func (r *run) windowOrders(w *ast.WindowSpec, sc *scope) bool {
+	var keys []*ast.ByItem
+	for range maxDepth {
+		if w == nil {
+			break
+		}
+		if w.PartitionBy != nil {
+			keys = append(keys, w.PartitionBy.Items...)
+		}
+		if w.OrderBy != nil {
+			keys = append(keys, w.OrderBy.Items...)
+		}
+		next := w.Ref.O
+		if w.OnlyAlias {
+			next = w.Name.O
+		}
+		if next == "" {
+			break
+		}
+		w = sc.findWindow(next)
+	}
+	return r.orders(sc, keys)
 }

@@ -24,7 +24,9 @@ type reading struct {
 	// sought are the columns by which rows may be found.
 	sought map[int16]bool
 	hinted []string // indexes that a hint names, folded
-	pos    int32    // of the view that the table is read through, else -1
+	// template: of a WITH query, whose references read anew.
+	template bool
+	pos      int32 // of the view that the table is read through, else -1
 }
 
 // scan notes that a table is read.
@@ -90,7 +92,7 @@ func (a *accumulator) readAll(v value) {
 // showsOrder uses the columns that the order of rows may follow.
 func (r *run) showsOrder() {
 	for _, s := range r.acc.scans {
-		if s.rel.Kind == KindSystem {
+		if s.rel.Kind == KindSystem || s.template {
 			continue
 		}
 		pos := int(s.pos)
@@ -99,7 +101,7 @@ func (r *run) showsOrder() {
 		for i := range s.rel.Indexes {
 			x := &s.rel.Indexes[i]
 			attrs := r.indexColumns(s.rel, x)
-			if x == clustered || s.chosen(x, attrs, clustered) {
+			if (x == clustered || s.chosen(x, attrs, clustered)) && !r.acc.onlyShows(s.rel, attrs) {
 				r.markAll(s.rel, attrs, query.UseOrder, pos)
 			}
 		}
@@ -123,6 +125,22 @@ func (s *reading) chosen(x *Index, attrs []int16, clustered *Index) bool {
 			// It holds a part of the column only: that is no reason to read by
 			// it, unless the column itself is not needed.
 			if c := s.rel.Column(x.Columns[i].Column); c != nil && s.read[c.Attr] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// onlyShows says that the answer has nothing but the columns of an index: where
+// they are masked their rows look alike, and come in no order that shows.
+func (a *accumulator) onlyShows(rel *Relation, attrs []int16) bool {
+	if a.byOrder || len(a.shown) == 0 {
+		return false
+	}
+	for i := range a.shown {
+		for _, d := range a.shown[i].deps {
+			if !a.shown[i].direct || !d.direct || d.scan >= 0 && (d.rel != rel.ID || !slices.Contains(attrs, d.attr)) {
 				return false
 			}
 		}
@@ -247,6 +265,20 @@ func (r *run) quietKey(n ast.ExprNode, cols []column, sc *scope) value {
 	return value{}
 }
 
+// orders says that keys tell every two rows of a level apart.
+func (r *run) orders(sc *scope, keys []*ast.ByItem) bool {
+	late := sc.late
+	sc.late = false
+	defer func() { sc.late = late }()
+	c := closure{known: map[dep]bool{}}
+	for _, k := range keys {
+		if v, ok := r.plainColumn(k.Expr, sc); ok {
+			c.add(v)
+		}
+	}
+	return c.determines(sc)
+}
+
 // A closure is the columns whose values are the same in rows that are equal so
 // far: constants, keys, and what they determine.
 type closure struct {
@@ -254,12 +286,21 @@ type closure struct {
 	implies [][2]value // the second follows from the first
 }
 
-func plainKey(v value) (dep, bool) {
-	if !v.direct || len(v.deps) != 1 || !v.deps[0].direct {
+// plainKey is the one column of a table whose value a value is, itself or
+// through views.
+func plainKey(v value) (key dep, ok bool) {
+	if !v.direct {
 		return dep{}, false
 	}
-	d := v.deps[0]
-	return dep{rel: d.rel, attr: d.attr, scan: d.scan}, true
+	for _, d := range v.deps {
+		switch {
+		case !d.direct || ok && d.scan >= 0:
+			return dep{}, false
+		case d.scan >= 0:
+			key, ok = dep{rel: d.rel, attr: d.attr, scan: d.scan}, true
+		}
+	}
+	return key, ok
 }
 
 func (c *closure) add(v value) {
@@ -376,10 +417,23 @@ func sourceNames(n ast.ResultSetNode, names map[string]bool) {
 	}
 }
 
-// determines says that every item of a level has a unique key among the known
+// determines says that every table of a level has a unique key among the known
 // columns.
 func (c *closure) determines(sc *scope) bool {
-	for {
+	var tables []tableScan
+	for _, it := range sc.items {
+		if it.opaque || it.unknown {
+			return false
+		}
+		c.implies = append(c.implies, it.equal...)
+		for _, t := range it.tables {
+			if !slices.Contains(tables, t) {
+				tables = append(tables, t)
+			}
+		}
+	}
+	done := make([]bool, len(tables))
+	for left := len(tables); ; {
 		changed := false
 		for _, e := range c.implies {
 			if _, plain := plainKey(e[1]); plain && c.has(e[0]) && !c.has(e[1]) {
@@ -387,43 +441,33 @@ func (c *closure) determines(sc *scope) bool {
 				changed = true
 			}
 		}
-		all := true
-		for _, it := range sc.items {
-			if it.columnsOnly {
+		for i, t := range tables {
+			if done[i] || !c.unique(t) {
 				continue
 			}
-			if it.relation == nil || it.scan < 0 {
-				all = false
-				continue
+			for j := range t.rel.Columns {
+				c.known[dep{rel: t.rel.ID, attr: t.rel.Columns[j].Attr, scan: t.scan}] = true
 			}
-			if !c.unique(it) {
-				all = false
-				continue
-			}
-			for i := range it.cols {
-				if d, ok := plainKey(it.cols[i].value); ok && !c.known[d] {
-					c.known[d] = true
-					changed = true
-				}
-			}
+			done[i], changed = true, true
+			left--
 		}
-		if all || !changed {
-			return all
+		if left == 0 || !changed {
+			return left == 0
 		}
 	}
 }
 
-// unique says that a unique key of an item is among the known columns.
-func (c *closure) unique(it *rangeItem) bool {
-	for i := range it.relation.Indexes {
-		x := &it.relation.Indexes[i]
-		if !x.Unique || !it.relation.neverNull(x) {
+// unique says that a unique key of a table is among the known columns.
+func (c *closure) unique(t tableScan) bool {
+	for i := range t.rel.Indexes {
+		x := &t.rel.Indexes[i]
+		if !x.Unique || !t.rel.neverNull(x) {
 			continue
 		}
 		all := true
 		for j := range x.Columns {
-			col := it.relation.Column(x.Columns[j].Column)
-			all = all && x.Columns[j].Prefix == 0 && c.known[dep{rel: it.relation.ID, attr: col.Attr, scan: it.scan}]
+			col := t.rel.Column(x.Columns[j].Column)
+			all = all && x.Columns[j].Prefix == 0 && c.known[dep{rel: t.rel.ID, attr: col.Attr, scan: t.scan}]
 		}
 		if all {
 			return true

@@ -37,6 +37,13 @@ type rangeItem struct {
 	relation *Relation
 	// scan is the reading of a table: an index of accumulator.scans, else -1.
 	scan int32
+	// tables are those that the entry's rows come from, one row of each for a
+	// row of the entry; opaque says that this is not so.
+	tables []tableScan
+	opaque bool
+	// equal are columns that a join with USING holds equal: the second follows
+	// from the first.
+	equal [][2]value
 	// nameOnly: an input of a join with USING, whose columns are reached
 	// through the join unless qualified.
 	nameOnly bool
@@ -46,15 +53,23 @@ type rangeItem struct {
 	unknown bool
 }
 
+// A tableScan is one reading of a table.
+type tableScan struct {
+	rel  *Relation
+	scan int32
+}
+
 // A cte is one query of WITH.
 type cte struct {
 	key       string
 	node      *ast.CommonTableExpression
 	scope     *scope // where it is defined
-	cols      []column
-	merged    bool // the server merges it into its readers
+	result    result
 	state     cteState
 	recursive bool
+	// first and last are the readings that were noted while it was evaluated:
+	// each reference to it reads anew.
+	first, last int
 }
 
 type cteState uint8

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -23,6 +24,9 @@ type result struct {
 	// fixed: the rows come in one order only, or there is one.
 	fixed bool
 	items []*rangeItem // what FROM brings
+	// tables and opaque are those of an entry of FROM that reads the result.
+	tables []tableScan
+	opaque bool
 }
 
 // query evaluates SELECT, VALUES, TABLE and set operations. Whatever decides
@@ -62,6 +66,7 @@ func (r *run) selectStmt(s *ast.SelectStmt, outer *scope) result {
 		out.merge = sc.merges(s)
 	}
 	out.chance, out.items = sc.chance, sc.items
+	out.rows(s, sc)
 	r.limit(s.Limit, sc)
 	out.fixed = r.fixed(s, sc, out.cols)
 	if s.Limit != nil && !out.fixed {
@@ -77,6 +82,26 @@ func (r *run) selectStmt(s *ast.SelectStmt, outer *scope) result {
 		r.intoFile(s.SelectIntoOpt, out.cols)
 	}
 	return out
+}
+
+// rows notes which tables a row of the result comes from.
+func (out *result) rows(s *ast.SelectStmt, sc *scope) {
+	switch {
+	case s.Kind == ast.SelectStmtKindValues:
+		out.opaque = len(s.Lists) > 1
+	case s.From == nil || s.GroupBy == nil && sc.aggregates: // one row
+	case !out.merge:
+		out.opaque = true
+	default:
+		for _, it := range sc.items {
+			out.opaque = out.opaque || it.opaque || it.unknown
+			for _, t := range it.tables {
+				if !slices.Contains(out.tables, t) {
+					out.tables = append(out.tables, t)
+				}
+			}
+		}
+	}
 }
 
 // merges says whether the server merges a query into its reader.
@@ -97,7 +122,7 @@ func (r *run) intoFile(o *ast.SelectIntoOption, cols []column) {
 // setOperation evaluates UNION, INTERSECT and EXCEPT. One distinct operation
 // takes equal rows out of everything to its left.
 func (r *run) setOperation(list *ast.SetOprSelectList, order *ast.OrderByClause, limit *ast.Limit, sc *scope) result {
-	var out result
+	out := result{opaque: true}
 	var branches []result
 	distinct := false
 	for i, n := range list.Selects {

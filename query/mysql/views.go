@@ -21,9 +21,8 @@ type lineageCache struct {
 
 // viewFacts is what reading a view does, with its columns' lineage.
 type viewFacts struct {
-	cols  []column
-	merge bool         // the server merges the view into its readers
-	acc   *accumulator // uses that reading any column brings
+	result result
+	acc    *accumulator // uses that reading any column brings
 }
 
 // view analyses a view's definition, once per catalog version.
@@ -66,7 +65,8 @@ func (r *run) analyseView(rel *Relation) *viewFacts {
 		return out
 	}
 	res := sub.query(n, &scope{})
-	out.cols, out.merge = res.cols, res.merge && !rel.Materialised
+	res.merge = res.merge && !rel.Materialised
+	out.result = res
 	return out
 }
 
@@ -80,8 +80,8 @@ func (r *run) nested(database string) *run {
 }
 
 // readView adds what reading a view does to the statement, and gives its
-// columns for this reading.
-func (r *run) readView(v *viewFacts, pos int) []column {
+// columns for this reading with the number of the first table that it reads.
+func (r *run) readView(v *viewFacts, pos int) ([]column, int32) {
 	here := int32(r.here(pos))
 	for _, t := range v.acc.order {
 		access := t.access
@@ -112,12 +112,17 @@ func (r *run) readView(v *viewFacts, pos int) []column {
 	}
 	r.acc.byOrder = r.acc.byOrder || v.acc.byOrder
 	base := r.acc.adopt(v.acc.scans, here)
-	cols := slices.Clone(v.cols)
+	return shifted(v.result.cols, 0, base), base
+}
+
+// shifted gives the columns of another reading: those from first on are moved.
+func shifted(cols []column, first, by int32) []column {
+	cols = slices.Clone(cols)
 	for i := range cols {
 		deps := slices.Clone(cols[i].value.deps)
 		for j := range deps {
-			if deps[j].scan >= 0 {
-				deps[j].scan += base
+			if deps[j].scan >= first {
+				deps[j].scan += by
 			}
 		}
 		cols[i].value.deps = deps

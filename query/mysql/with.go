@@ -35,32 +35,44 @@ func (r *run) with(w *ast.WithClause, sc *scope) {
 	// Whether a query is computed as a whole or merged into its reader depends
 	// on much: suppose the former.
 	for _, c := range sc.ctes[outer:] {
-		for _, col := range c.cols {
+		for _, col := range c.result.cols {
 			r.computed(col)
 		}
 	}
 }
 
-// readCTE is a reference to a WITH query.
-func (r *run) readCTE(c *cte) []column {
+// readCTE is a reference to a WITH query, which reads its tables anew.
+func (r *run) readCTE(c *cte) result {
 	r.evaluate(c)
-	r.spend(len(c.cols))
-	return c.cols
+	out := c.result
+	if !r.spend(len(out.cols)+c.last-c.first) || c.state != cteDone || c.first == c.last {
+		return out
+	}
+	by := r.acc.adopt(r.acc.scans[c.first:c.last], -1) - int32(c.first)
+	for _, s := range r.acc.scans[c.first:c.last] {
+		s.template = true
+	}
+	out.cols = shifted(out.cols, int32(c.first), by)
+	out.tables = slices.Clone(out.tables)
+	for i := range out.tables {
+		out.tables[i].scan += by
+	}
+	return out
 }
 
 func (r *run) evaluate(c *cte) {
 	if c.state != cteWaiting {
 		return
 	}
-	c.state = cteRunning
+	c.state, c.first = cteRunning, len(r.acc.scans)
 	set, union := c.node.Query.Query.(*ast.SetOprStmt)
 	if c.recursive && union {
 		r.recursive(c, set)
 	} else {
-		out := r.query(c.node.Query.Query, c.scope)
-		c.cols, c.merged = renamed(out.cols, c.node.ColNameList), out.merge
+		c.result = r.query(c.node.Query.Query, c.scope)
+		c.result.cols = renamed(c.result.cols, c.node.ColNameList)
 	}
-	c.state = cteDone
+	c.state, c.last = cteDone, len(r.acc.scans)
 }
 
 // recursive evaluates a union that may refer to itself, until its lineage no
@@ -68,12 +80,13 @@ func (r *run) evaluate(c *cte) {
 func (r *run) recursive(c *cte, set *ast.SetOprStmt) {
 	if first := set.SelectList.Selects; len(first) > 0 {
 		start := r.query(first[0], c.scope.inner())
-		c.cols = withoutSource(renamed(start.cols, c.node.ColNameList))
+		c.result.cols = withoutSource(renamed(start.cols, c.node.ColNameList))
 	}
+	c.result.opaque = true
 	for round := 0; ; round++ {
 		next := withoutSource(renamed(r.query(set, c.scope).cols, c.node.ColNameList))
-		done := sameColumns(next, c.cols)
-		c.cols = next
+		done := sameColumns(next, c.result.cols)
+		c.result.cols = next
 		if done {
 			return
 		}

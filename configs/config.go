@@ -24,9 +24,10 @@ type Config struct {
 
 // Listener is an address that clients connect to.
 type Listener struct {
-	Protocol string      `yaml:"protocol" enum:"postgresql" default:"postgresql" doc:"The protocol that clients speak."`
-	Address  string      `yaml:"address" required:"true" doc:"host:port to listen on; an empty host is every interface."`
-	TLS      ListenerTLS `yaml:"tls" doc:"TLS towards clients."`
+	Protocol   string      `yaml:"protocol" enum:"postgresql,mysql" default:"postgresql" doc:"The protocol that clients speak; mysql is MariaDB's too."`
+	Address    string      `yaml:"address" required:"true" doc:"host:port to listen on; an empty host is every interface."`
+	Datasource string      `yaml:"datasource" doc:"mysql only: the one datasource that the listener serves. Without it, people log in as user@datasource; where there is only one, plain user means it."`
+	TLS        ListenerTLS `yaml:"tls" doc:"TLS towards clients."`
 }
 
 // ListenerTLS is TLS towards clients.
@@ -40,12 +41,12 @@ type ListenerTLS struct {
 
 // Datasource is one database behind weir.
 type Datasource struct {
-	Name            string        `yaml:"name" required:"true" doc:"The database name that clients give."`
+	Name            string        `yaml:"name" required:"true" doc:"PostgreSQL: the database name that clients give. MySQL: what may stand behind @ in their login name."`
 	Project         string        `yaml:"project" default:"default" doc:"The project that the datasource belongs to, for roles and policy."`
 	Environment     string        `yaml:"environment" default:"production" doc:"For policy: production, staging, or a word of your own."`
-	Engine          string        `yaml:"engine" enum:"postgresql" default:"postgresql" doc:"The kind of server."`
-	Address         string        `yaml:"address" required:"true" doc:"host:port of the server, or the folder of its Unix socket followed by :port."`
-	Database        string        `yaml:"database" doc:"The database on the server; the datasource's name if not set."`
+	Engine          string        `yaml:"engine" enum:"postgresql,mysql,mariadb" default:"postgresql" doc:"The kind of server."`
+	Address         string        `yaml:"address" required:"true" doc:"host:port of the server. Or its Unix socket: the folder followed by :port for PostgreSQL, the path for MySQL."`
+	Database        string        `yaml:"database" doc:"PostgreSQL: the database on the server; the datasource's name if not set. MySQL: the one in which sessions begin whose client names none."`
 	User            string        `yaml:"user" required:"true" doc:"The role that weir logs in as."`
 	Password        secrets.Ref   `yaml:"password" doc:"Its password, as a reference: ${env:…}, ${file:…}."`
 	ReadOnly        bool          `yaml:"read_only" doc:"Refuse every write, whatever policy says."`

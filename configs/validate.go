@@ -44,6 +44,7 @@ func (v *validator) config(c *Config) {
 	v.references(reflect.ValueOf(*c), "")
 	for i := range c.Listeners {
 		v.listener(&c.Listeners[i], fmt.Sprintf("listeners[%d]", i))
+		v.served(&c.Listeners[i], c.Datasources, fmt.Sprintf("listeners[%d]", i))
 	}
 	names := map[string]int{}
 	for i := range c.Datasources {
@@ -131,11 +132,32 @@ func (v *validator) listener(l *Listener, path string) {
 	v.file(t.ClientCA, path+".tls.client_ca")
 }
 
+// served checks that a listener has datasources of its protocol behind it.
+func (v *validator) served(l *Listener, datasources []Datasource, path string) {
+	behind := func(d Datasource) bool { return (d.Engine == "postgresql") == (l.Protocol == "postgresql") }
+	if len(datasources) > 0 && !slices.ContainsFunc(datasources, behind) {
+		v.fault(path+".protocol", "there is no datasource for protocol %s; set the datasource's engine, or another protocol", l.Protocol)
+		return
+	}
+	if l.Datasource == "" {
+		return
+	}
+	if l.Protocol == "postgresql" {
+		v.fault(path+".datasource", "a listener for postgresql serves every datasource, which clients name as the database; remove datasource")
+		return
+	}
+	if !slices.ContainsFunc(datasources, func(d Datasource) bool { return d.Name == l.Datasource && behind(d) }) {
+		v.fault(path+".datasource", "%q is not the name of a datasource for protocol %s", l.Datasource, l.Protocol)
+	}
+}
+
 func (v *validator) datasource(d *Datasource, path string) {
 	if d.Name != "" && !nameForm.MatchString(d.Name) {
 		v.fault(path+".name", "%q cannot be a datasource's name; use letters, digits, _ . - and at most 63 of them, beginning with a letter", d.Name)
 	}
-	v.upstreamAddress(d.Address, path+".address")
+	if d.Engine == "postgresql" || !strings.HasPrefix(d.Address, "/") {
+		v.upstreamAddress(d.Address, path+".address")
+	}
 	t := &d.TLS
 	if !v.development && (t.Mode == "disable" || t.Mode == "prefer") && !strings.HasPrefix(d.Address, "/") {
 		v.fault(path+".tls.mode", "tls mode %s sends data over the network in clear, which the production profile refuses; use verify-full", t.Mode)

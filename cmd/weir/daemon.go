@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -20,8 +18,6 @@ import (
 	"github.com/weirdb/weir/control"
 	"github.com/weirdb/weir/policy"
 	"github.com/weirdb/weir/proxy"
-	"github.com/weirdb/weir/proxy/gate"
-	"github.com/weirdb/weir/proxy/pgsession"
 	"github.com/weirdb/weir/query/pgsql"
 	"github.com/weirdb/weir/secrets"
 	"github.com/weirdb/weir/store"
@@ -117,63 +113,8 @@ func (r *daemon) record(e *audit.Event) {
 	}
 }
 
-// source is a datasource with what weir knows of it.
-type source struct {
-	name     string
-	session  *pgsession.Datasource
-	catalogs *pgsql.Manager
-}
-
-func (r *daemon) openSources(ctx context.Context) error {
-	for i := range r.config.Datasources {
-		d := &r.config.Datasources[i]
-		up, err := upstreamConfig(ctx, d, r.resolver)
-		if err != nil {
-			return fmt.Errorf("datasource %s: %w", d.Name, err)
-		}
-		m := pgsql.NewManager(pgsql.ManagerOptions{Interval: d.CatalogInterval, Logger: r.log.With("datasource", d.Name),
-			Connect: func(ctx context.Context) (*pgx.Conn, error) { return connectCatalog(ctx, d, r.resolver) }})
-		r.sources = append(r.sources, &source{name: d.Name, catalogs: m, session: &pgsession.Datasource{
-			Upstream: up, Catalogs: m, Analyzer: pgsql.NewAnalyzer(pgsql.Options{SafeFunctions: d.SafeFunctions}),
-			Target: gate.Target{Project: d.Project, Datasource: d.Name, Engine: d.Engine, Environment: d.Environment, Database: up.Database, ReadOnly: d.ReadOnly}}})
-		r.registry.MustRegister(catalogMetrics(d.Name, m)...)
-	}
-	return nil
-}
-
-// catalogMetrics say whether a datasource answers and how old the knowledge of it is.
-func catalogMetrics(datasource string, m *pgsql.Manager) []prometheus.Collector {
-	labels := prometheus.Labels{"datasource": datasource}
-	return []prometheus.Collector{
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_catalog_broken", ConstLabels: labels,
-			Help: "1 while the datasource's catalog cannot be read."}, func() float64 {
-			if m.Err() != nil {
-				return 1
-			}
-			return 0
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_catalog_age_seconds", ConstLabels: labels,
-			Help: "Time since the datasource's catalog was last confirmed. It grows while nobody uses the datasource; NaN before the first."}, func() float64 {
-			age, ok := m.Age()
-			if !ok {
-				return math.NaN()
-			}
-			return age.Seconds()
-		}),
-	}
-}
-
-func (r *daemon) datasource(name string) *pgsession.Datasource {
-	for _, s := range r.sources {
-		if s.name == name {
-			return s.session
-		}
-	}
-	return nil
-}
-
 func (r *daemon) listen(ctx context.Context) error {
-	handler, err := r.handler(ctx)
+	handlers, err := r.handlers(ctx)
 	if err != nil {
 		return err
 	}
@@ -191,7 +132,7 @@ func (r *daemon) listen(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", c.Address, err)
 		}
-		r.listeners = append(r.listeners, &proxy.Listener{Name: c.Address, Net: socket, Handler: handler, TLS: certificates, Plaintext: c.TLS.Plaintext})
+		r.listeners = append(r.listeners, &proxy.Listener{Name: c.Address, Net: socket, Handler: handlers[c.Protocol], TLS: certificates, Plaintext: c.TLS.Plaintext})
 	}
 	for _, l := range r.listeners {
 		r.wg.Add(1)
@@ -207,31 +148,6 @@ func (r *daemon) listen(ctx context.Context) error {
 		r.log.Info("listening", "address", l.Net.Addr().String(), "tls", l.TLS != nil)
 	}
 	return nil
-}
-
-// handler wires the session's needs.
-func (r *daemon) handler(ctx context.Context) (*pgsession.Handler, error) {
-	secret, err := r.store.MockSecret(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rule, err := auth.NewCertificateRule(auth.CertificateField(r.config.Auth.CertificateUser), "", "")
-	if err != nil {
-		return nil, err
-	}
-	authenticator, err := auth.New(r.store, secret, auth.Options{Certificates: []auth.CertificateRule{rule}, Observe: r.observeLogin})
-	if err != nil {
-		return nil, err
-	}
-	keys, err := maskingKeys(ctx, r.config, r.resolver)
-	if err != nil {
-		return nil, err
-	}
-	g := gate.New(gate.Options{Policy: r.engine, Journal: r.journal, Metrics: gate.NewMetrics(r.registry), Logger: r.log})
-	l := r.config.Limits
-	return pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Recheck: r.stillValid, Gate: pgsession.FromGate(g), Datasource: r.datasource,
-		MaskKeys: keys, Logger: r.log, StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
-		Stall: l.Stall, WriteStall: l.WriteStall, MaxMessage: int(l.Message)}), nil
 }
 
 func (r *daemon) observeLogin(ctx context.Context, a auth.Attempt) {
@@ -258,7 +174,7 @@ func (r *daemon) openAdmin(ctx context.Context) error {
 	}
 	for _, s := range r.sources {
 		checks = append(checks, control.Check{Name: "datasource " + s.name, Ready: func(ctx context.Context) error {
-			if _, err := s.catalogs.Current(ctx); err != nil {
+			if err := s.ready(ctx); err != nil {
 				return errors.New("the database's catalog cannot be read")
 			}
 			return nil
@@ -289,7 +205,7 @@ func (r *daemon) close(ctx context.Context) error {
 		errs = append(errs, r.admin.Close(ctx))
 	}
 	for _, s := range r.sources {
-		s.catalogs.Close()
+		s.catalog.Close()
 	}
 	if r.engine != nil {
 		errs = append(errs, r.engine.Close())

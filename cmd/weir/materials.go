@@ -205,39 +205,3 @@ func listenerCertificates(ctx context.Context, l *configs.Listener, c *configs.C
 	}
 	return proxy.NewCertificates(config)
 }
-
-// upstreamConfig says how to reach a datasource. Password and certificate are
-// read anew, so that a rotated one is found.
-func upstreamConfig(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver) (upstream.Config, error) {
-	c := upstream.Config{Network: "tcp", Address: d.Address, ConnectTimeout: d.ConnectTimeout, TLS: upstream.Mode(d.TLS.Mode),
-		ServerName: d.TLS.ServerName, User: d.User, Database: d.Database}
-	if c.Database == "" {
-		c.Database = d.Name
-	}
-	if i := strings.LastIndexByte(d.Address, ':'); strings.HasPrefix(d.Address, "/") && i > 0 {
-		c.Network, c.Address = "unix", d.Address[:i]+"/.s.PGSQL."+d.Address[i+1:]
-		c.TLS = upstream.Disable
-	}
-	if !d.Password.IsZero() {
-		value, err := resolver.Resolve(ctx, d.Password)
-		if err != nil {
-			return c, err
-		}
-		c.Password = value.Reveal()
-	}
-	if d.TLS.CA != "" {
-		pool, err := upstream.LoadCA(d.TLS.CA)
-		if err != nil {
-			return c, err
-		}
-		c.RootCAs = pool
-	}
-	if d.TLS.Certificate != "" {
-		certificate, err := loadCertificate(ctx, d.TLS.Certificate, d.TLS.Key, resolver)
-		if err != nil {
-			return c, err
-		}
-		c.Certificate = func() (*tls.Certificate, error) { return &certificate, nil }
-	}
-	return c, nil
-}

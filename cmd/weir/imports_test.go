@@ -19,15 +19,15 @@ var layers = [][]string{
 	{"cmd/weir", "bench", "bench/regress", "bench/leaks", "proxy/e2e"},
 	{"bench/leaks/corpus", "bench/leaks/random"},
 	{"configs", "control"},
-	{"proxy/pgsession"},
+	{"proxy/pgsession", "proxy/mysession"},
 	{"proxy"},
 	{"proxy/gate"},
 	{"policy", "masking", "auth", "audit", "secrets"},
 	{"store"},
-	{"query/pgsql"},
+	{"query/pgsql", "query/mysql"},
 	{"query"},
-	{"protocol/pgwire/upstream"},
-	{"protocol/pgwire"},
+	{"protocol/pgwire/upstream", "protocol/mywire/upstream"},
+	{"protocol/pgwire", "protocol/mywire"},
 	{"deploy", "deploy/pgserver", "deploy/myserver", "deploy/weirserver"},
 	{"deploy/authority"},
 }
@@ -36,7 +36,10 @@ var layers = [][]string{
 var keepsOut = map[string][]string{
 	"protocol/pgwire":          {module + "query", module + "proxy", module + "policy", module + "auth"},
 	"protocol/pgwire/upstream": {module + "query", module + "proxy", module + "policy", module + "auth"},
+	"protocol/mywire":          {module + "query", module + "proxy", module + "policy", module + "auth"},
+	"protocol/mywire/upstream": {module + "query", module + "proxy", module + "policy", module + "auth"},
 	"query/pgsql":              {module + "protocol", module + "policy", module + "proxy"},
+	"query/mysql":              {module + "protocol", module + "policy", module + "proxy", "github.com/pganalyze/pg_query_go"},
 	"policy":                   {module + "protocol", module + "proxy", module + "query/"},
 	"masking":                  {module},
 	"audit":                    {module},
@@ -45,7 +48,8 @@ var keepsOut = map[string][]string{
 	"auth":                     {module + "protocol", module + "proxy", module + "query"},
 	"proxy":                    {module + "query", module + "policy", "github.com/pganalyze/pg_query_go"},
 	"proxy/gate":               {module + "protocol", module + "query/"},
-	"proxy/pgsession":          {"github.com/prometheus/client_golang/prometheus/promhttp"},
+	"proxy/pgsession":          {"github.com/prometheus/client_golang/prometheus/promhttp", module + "query/mysql", module + "protocol/mywire"},
+	"proxy/mysession":          {"github.com/prometheus/client_golang/prometheus/promhttp", module + "query/pgsql", module + "protocol/pgwire"},
 }
 
 type goPackage struct {

@@ -132,8 +132,17 @@ func (r *run) setOperation(list *ast.SetOprSelectList, order *ast.OrderByClause,
 			distinct = true
 		}
 	}
-	if len(branches) == 1 && order == nil && limit == nil {
-		return branches[0]
+	if len(branches) == 1 { // a query in parentheses
+		out = branches[0]
+		r.sort(order, out.cols, sc)
+		r.limit(limit, sc)
+		if order != nil || limit != nil {
+			out.merge, out.fixed = false, false
+		}
+		if limit != nil {
+			out.opaque, r.acc.byOrder = true, r.acc.byOrder || !branches[0].fixed
+		}
+		return out
 	}
 	for i := range branches {
 		if i == 0 {

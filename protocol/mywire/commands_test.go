@@ -127,7 +127,9 @@ func TestBulkExecute(t *testing.T) {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	var got []string
-	m.Each(func(row int, ind byte, p Param) { got = append(got, fmt.Sprintf("%d.%d %d %q", row, p.Index, ind, p.Value)) })
+	m.Each(func(row int, ind byte, p Param) {
+		got = append(got, fmt.Sprintf("%d.%d %d %q", row, p.Index, ind, p.Value))
+	})
 	want := []string{`0.0 0 "\x01\x00\x00\x00"`, `0.1 0 "a"`, `1.0 1 ""`, `1.1 2 ""`, `2.0 0 "\x02\x00\x00\x00"`, `2.1 3 ""`}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, want %q", got, want)

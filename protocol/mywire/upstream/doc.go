@@ -4,9 +4,8 @@
 //
 // Invariants: what verify-ca and verify-full promise holds or there is no
 // connection; a password leaves only in a form that the configuration allows,
-// and is in no error; a server that takes no password where one is configured
-// to prove the server (ed25519, a certificate's fingerprint) proves nothing and
-// is told apart; bytes that come in clear before TLS are refused.
+// and is in no error; a server's request for a file is refused; bytes that come
+// in clear before TLS are refused.
 //
 // It knows nothing of sessions, policy or statements.
 package upstream

@@ -343,3 +343,32 @@ func TestEvalErrorIsQuietInPublic(t *testing.T) {
 		t.Error("the kinds can be told apart by the client")
 	}
 }
+
+func TestEpoch(t *testing.T) {
+	for name, c := range map[string]struct {
+		rego    string
+		settled bool
+	}{
+		"settled":   {`decision := {"allow": input.session.tls}`, true},
+		"the clock": {`decision := {"allow": time.parse_rfc3339_ns(input.time) > 0}`, false},
+		"the age":   {`decision := {"allow": input.user.auth.age_seconds < 60}`, false},
+	} {
+		e, err := Open(context.Background(), regoPolicy(c.rego))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		first := e.Epoch()
+		if (first != nil) != c.settled || first != e.Epoch() {
+			t.Errorf("%s: epoch %v", name, first)
+		}
+		if err := e.Reload(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if c.settled && e.Epoch() == first {
+			t.Errorf("%s: a new policy has the old epoch", name)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -63,6 +63,15 @@ func (e *Engine) Decide(ctx context.Context, in *Input) (*Decision, error) {
 	return d, err
 }
 
+// Epoch stands for the policy in force: as long as it is the same, a decision
+// on the same input is. It is nil where a decision may change with the clock.
+func (e *Engine) Epoch() any {
+	if s := e.current.Load(); s.cache != nil {
+		return s
+	}
+	return nil
+}
+
 // Reload loads the policy again, whether or not it has changed. If that fails
 // the old one stays in force.
 func (e *Engine) Reload(ctx context.Context) error {

@@ -31,7 +31,9 @@ func (r *recorder) Append(_ context.Context, e *audit.Event) error {
 	return nil
 }
 
-func (r *recorder) Post(ctx context.Context, e *audit.Event, _ func(error)) error { return r.Append(ctx, e) }
+func (r *recorder) Post(ctx context.Context, e *audit.Event, _ func(error)) error {
+	return r.Append(ctx, e)
+}
 
 func (r *recorder) kinds() []audit.Kind {
 	var out []audit.Kind
@@ -288,3 +290,70 @@ func TestTextInTheJournal(t *testing.T) {
 		}
 	}
 }
+
+// A statement that passed passes again without being asked about, until the
+// policy is another.
+func TestStatementsThatPassedPassAgain(t *testing.T) {
+	engine := open(t, decides(`{"allow": true, "mode": "enforce", "masks": [{"schema": "hr", "table": "employees", "column": "email", "function": "email"}]}`))
+	asked := &counting{Decider: engine, epoch: 1}
+	r := &recorder{}
+	s, err := gate.New(gate.Options{Policy: asked, Journal: r}).Connect(context.Background(), gate.Subject{Identity: auth.Identity{ID: "1", Name: "ana"}, SessionID: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := selects(column("email", 2, textOID, query.UseOutput))
+	judge := func(stmt gate.Statement, more int) *gate.Ticket {
+		t.Helper()
+		before := asked.n
+		stmt.Universe = universe
+		ticket, err := s.Judge(context.Background(), stmt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked.n-before != more {
+			t.Errorf("policy was asked %d times, want %d", asked.n-before, more)
+		}
+		ticket.Done(gate.Outcome{})
+		if len(ticket.Masks) != 1 {
+			t.Errorf("masks %v", ticket.Masks)
+		}
+		return ticket
+	}
+	asked.n = 0
+	first := judge(gate.Statement{SQL: "SELECT email …", Facts: facts}, 1)
+	again := judge(gate.Statement{SQL: "SELECT email …", Facts: facts}, 0)
+	if first == again {
+		t.Error("two statements share a ticket")
+	}
+	judge(gate.Statement{SQL: "SELECT email …", Facts: selects(column("email", 2, textOID, query.UseOutput))}, 1)
+	judge(gate.Statement{SQL: "SELECT  email …", Facts: facts}, 1)
+	judge(gate.Statement{SQL: "SELECT email …", Facts: facts, Values: map[int]gate.Value{1: {Bytes: []byte("x")}}}, 1)
+	asked.epoch = 2
+	judge(gate.Statement{SQL: "SELECT email …", Facts: facts}, 1)
+	asked.epoch = nil
+	judge(gate.Statement{SQL: "SELECT email …", Facts: facts}, 1)
+	judge(gate.Statement{SQL: "SELECT email …", Facts: facts}, 1)
+	var numbers []uint64
+	for _, e := range r.events {
+		if e.Kind == audit.KindStatementIntent {
+			numbers = append(numbers, e.Statement)
+		}
+	}
+	if !slices.Equal(numbers, []uint64{1, 2, 3, 4, 5, 6, 7, 8}) {
+		t.Errorf("intents %v", numbers)
+	}
+}
+
+// counting counts decisions.
+type counting struct {
+	gate.Decider
+	n     int
+	epoch any
+}
+
+func (c *counting) Decide(ctx context.Context, in *policy.Input) (*policy.Decision, error) {
+	c.n++
+	return c.Decider.Decide(ctx, in)
+}
+
+func (c *counting) Epoch() any { return c.epoch }

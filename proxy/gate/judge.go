@@ -14,17 +14,26 @@ import (
 // the journal too.
 func (s *Session) Judge(ctx context.Context, stmt Statement) (*Ticket, error) {
 	start := time.Now()
-	v, denial := s.decide(ctx, stmt)
-	s.gate.metrics.decided(string(stmt.Facts.Class), denial, time.Since(start))
-	number := s.number.Add(1)
-	if denial != nil {
-		return nil, s.refuseStatement(ctx, number, stmt, v, denial)
+	epoch := s.gate.policy.Epoch()
+	known := s.memo.find(epoch, &stmt)
+	if known == nil {
+		v, denial := s.decide(ctx, stmt)
+		if denial != nil {
+			s.gate.metrics.decided(string(stmt.Facts.Class), denial, time.Since(start))
+			return nil, s.refuseStatement(ctx, s.number.Add(1), stmt, v, denial)
+		}
+		known = &passed{ticket: v.ticket, event: *s.statementEvent(audit.KindStatementIntent, 0, stmt, v)}
+		s.memo.keep(epoch, &stmt, known)
 	}
-	e := s.statementEvent(audit.KindStatementIntent, number, stmt, v)
-	if err := s.gate.record(ctx, e); err != nil {
+	s.gate.metrics.decided(string(stmt.Facts.Class), nil, time.Since(start))
+	number := s.number.Add(1)
+	e := known.event
+	e.Statement = number
+	if err := s.gate.record(ctx, &e); err != nil {
 		return nil, err
 	}
-	t := &v.ticket
+	ticket := known.ticket
+	t := &ticket
 	t.done = func(o Outcome) { s.finish(number, stmt.Facts, start, o) }
 	return t, nil
 }

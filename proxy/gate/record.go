@@ -13,9 +13,7 @@ import (
 
 // record keeps an event. What cannot be kept must not happen: the error is a denial.
 func (g *Gate) record(ctx context.Context, e *audit.Event) *Denial {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.wait)
-	defer cancel()
-	if err := g.journal.Append(ctx, e); err != nil {
+	if err := g.journal.Append(context.WithoutCancel(ctx), e); err != nil {
 		g.metrics.unrecorded()
 		return &Denial{SQLState: ioError, Rule: "journal", Pos: -1, Cause: err,
 			Message: "the audit journal cannot be written; statements are refused until it can",

@@ -17,10 +17,14 @@ import (
 type Decider interface {
 	Decide(ctx context.Context, in *policy.Input) (*policy.Decision, error)
 	Tags(project, datasource, database, schema, table, column string) []string
+	// Epoch is the same as long as decisions on the same input are; nil where
+	// they may change by themselves.
+	Epoch() any
 }
 
 // Recorder keeps events; Append returns when the event is kept, Post before it
-// is, and calls lost if it cannot be. *audit.Journal is one.
+// is, and calls lost if it cannot be. Both bound their own waits.
+// *audit.Journal is one.
 type Recorder interface {
 	Append(ctx context.Context, e *audit.Event) error
 	Post(ctx context.Context, e *audit.Event, lost func(error)) error
@@ -32,8 +36,6 @@ type Options struct {
 	Journal Recorder
 	Metrics *Metrics
 	Logger  *slog.Logger
-	// RecordTimeout bounds the wait for the journal; 10 s if zero.
-	RecordTimeout time.Duration
 }
 
 // Gate judges for all sessions of a process. It is safe for concurrent use.
@@ -42,21 +44,17 @@ type Gate struct {
 	journal Recorder
 	metrics *Metrics
 	log     *slog.Logger
-	wait    time.Duration
 }
 
 // New makes a gate.
 func New(o Options) *Gate {
-	if o.RecordTimeout == 0 {
-		o.RecordTimeout = 10 * time.Second
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	return &Gate{policy: o.Policy, journal: o.Journal, metrics: o.Metrics, log: o.Logger, wait: o.RecordTimeout}
+	return &Gate{policy: o.Policy, journal: o.Journal, metrics: o.Metrics, log: o.Logger}
 }
 
 // Subject is who is connected to what.
@@ -87,6 +85,7 @@ type Session struct {
 	target  policy.Target
 	number  atomic.Uint64 // statements judged
 	opened  time.Time
+	memo    memo
 }
 
 // Connect decides whether the subject may connect at all and records the

@@ -26,7 +26,9 @@ func TestSizesOfMaskedTablesAreHidden(t *testing.T) {
 		{RelationName: named("hr", "view")}}
 	incomplete := &query.Facts{Class: query.ClassRead, Verbs: []string{"SELECT"}, Returns: true, Gaps: []query.Gap{{Reason: "column pg_class.relpages", Pos: -1}}}
 	catalog := &query.Facts{Class: query.ClassRead, Verbs: []string{"SELECT"}, Returns: true, Complete: true}
-	want := func(names ...query.RelationName) query.Rewrite { return query.Rewrite{Sizes: &query.Sizes{Shown: names}} }
+	want := func(names ...query.RelationName) query.Rewrite {
+		return query.Rewrite{Sizes: &query.Sizes{Shown: names}}
+	}
 	hidden := want(named("hr", "rooms"), named("hr", "view")) // rows of hr.other are filtered
 
 	for _, c := range []struct {

@@ -37,6 +37,8 @@ func (rules) Decide(_ context.Context, in *policy.Input) (*policy.Decision, erro
 	return d, nil
 }
 
+func (rules) Epoch() any { return nil }
+
 func (rules) Tags(_, _, _, _, _, column string) []string {
 	if column == "email" {
 		return []string{"pii.email"}
@@ -57,7 +59,9 @@ func (j *journal) Append(_ context.Context, e *audit.Event) error {
 	return nil
 }
 
-func (j *journal) Post(ctx context.Context, e *audit.Event, _ func(error)) error { return j.Append(ctx, e) }
+func (j *journal) Post(ctx context.Context, e *audit.Event, _ func(error)) error {
+	return j.Append(ctx, e)
+}
 
 // guarded starts weir with the real analyser, catalog and gate.
 func guarded(t *testing.T, o setup) (*weir, *journal) {

@@ -63,6 +63,8 @@ func (n *narrowing) set(change func(*narrowing)) {
 	n.mu.Unlock()
 }
 
+func (*narrowing) Epoch() any { return nil }
+
 func (*narrowing) Tags(_, _, _, _, _, column string) []string {
 	switch column {
 	case "ssn", "salary", "grade", "email", "born", "tags":

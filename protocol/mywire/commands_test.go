@@ -104,7 +104,7 @@ func TestExecute(t *testing.T) {
 	}
 	var bad *Malformed
 	for _, b := range []string{
-		"", head[:9], "\x17\x01\x00\x00\x00\x00\x02\x00\x00\x00", head + "\x02", head + "\x02\x00", head + "\x00\x01\x03\x00",
+		"", head[:9], head + "\x02", head + "\x02\x00", head + "\x00\x01\x03\x00",
 		full[:len(full)-1], full + "x", head + "\x02\x01\x21\x00\x06\x00\xfd\x00\x00\x00\x00\x00\x02ab", head,
 	} {
 		if m, err := ParseExecute([]byte(b), 3, nil, nil, 0); !errors.As(err, &bad) {

@@ -307,7 +307,13 @@ func AppendChangeUser(dst []byte, m *ChangeUser, caps Capabilities) []byte {
 // AuthSwitch is AuthSwitchRequest: go on with another plugin.
 type AuthSwitch struct {
 	Plugin string
-	Data   []byte // the plugin's, as a rule a nonce; a closing NUL is taken off
+	Data   []byte // the plugin's, as a rule a nonce
+}
+
+// endsWithNUL reports whether a plugin's nonce is followed by a NUL that is no
+// part of it. Other plugins' data is what it is.
+func (m *AuthSwitch) endsWithNUL() bool {
+	return m.Plugin == PluginNative || m.Plugin == PluginSHA2 || m.Plugin == PluginSHA256
 }
 
 // ParseAuthSwitch decodes AuthSwitchRequest, whose first byte is MarkEOF; it
@@ -320,19 +326,19 @@ func ParseAuthSwitch(body []byte) (AuthSwitch, error) {
 	}
 	m := AuthSwitch{Plugin: string(c.cstring("a terminated plugin name"))}
 	m.Data = bytes.Clone(c.rest())
-	if n := len(m.Data); n > 0 && m.Data[n-1] == 0 {
+	if n := len(m.Data); m.endsWithNUL() && n == NonceLen+1 && m.Data[n-1] == 0 {
 		m.Data = m.Data[:n-1]
 	}
 	return m, c.fault()
 }
 
-// AppendAuthSwitch appends the payload of AuthSwitchRequest. The data gets a
-// closing NUL unless it is empty.
+// AppendAuthSwitch appends the payload of AuthSwitchRequest.
 func AppendAuthSwitch(dst []byte, m *AuthSwitch) []byte {
 	dst = append(dst, MarkEOF)
 	dst = appendText(dst, m.Plugin)
-	if len(m.Data) > 0 {
-		dst = append(append(dst, m.Data...), 0)
+	dst = append(dst, m.Data...)
+	if m.endsWithNUL() && len(m.Data) == NonceLen {
+		dst = append(dst, 0)
 	}
 	return dst
 }

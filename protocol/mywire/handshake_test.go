@@ -184,8 +184,12 @@ func TestAuthSwitches(t *testing.T) {
 	for _, m := range []AuthSwitch{
 		{Plugin: PluginSHA2, Data: []byte("01234567890123456789")},
 		{Plugin: PluginCleartext, Data: []byte{}},
+		{Plugin: PluginEd25519, Data: make([]byte, 32)}, // which has no NUL behind it, and may end with one
 	} {
 		b := AppendAuthSwitch(nil, &m)
+		if nul := m.Plugin == PluginSHA2; len(b) != 2+len(m.Plugin)+len(m.Data) != nul {
+			t.Errorf("%s: %q", m.Plugin, b)
+		}
 		if got, err := ParseAuthSwitch(b); err != nil || got.Plugin != m.Plugin || !bytes.Equal(got.Data, m.Data) {
 			t.Errorf("%+v, %v; want %+v", got, err, m)
 		}

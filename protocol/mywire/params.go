@@ -156,10 +156,7 @@ type ExecuteMsg struct {
 func ParseExecute(body []byte, params int, known []ParamType, long func(i int) bool, caps Capabilities) (ExecuteMsg, error) {
 	c := command(body, ComStmtExecute)
 	m := ExecuteMsg{Statement: c.uint32("a statement ID"), Flags: c.byte("flags")}
-	if n := c.uint32("1 iteration"); c.err == nil && n != 1 {
-		c.off -= 4
-		c.fail("1 iteration")
-	}
+	c.uint32("a number of iterations") // always 1, which servers do not look at
 	form, n := paramsPlain, params
 	if caps.Has(CapQueryAttributes) && (params > 0 || m.Flags&ParamCountGiven != 0) {
 		form = paramsNamed

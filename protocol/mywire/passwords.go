@@ -2,6 +2,7 @@ package mywire
 
 import (
 	"crypto/ed25519"
+	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -9,9 +10,11 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 
 	"filippo.io/edwards25519"
 )
@@ -232,4 +235,72 @@ func VerifyEd25519(answer, nonce, verifier []byte) bool {
 		return false
 	}
 	return ed25519.Verify(verifier, nonce, answer)
+}
+
+// ParsecSalt is how MariaDB's parsec derives a key from a password.
+type ParsecSalt struct {
+	Iterations byte // 1024 << Iterations, at most 3
+	Salt       []byte
+}
+
+// Sizes of parsec.
+const (
+	ParsecNonceLen  = 32
+	parsecSaltLen   = 18
+	parsecAlgorithm = 'P' // PBKDF2 with SHA-512
+	parsecMostTimes = 3
+)
+
+// ParseParsecSalt decodes the packet by which a server answers the empty one
+// that asks for the salt.
+func ParseParsecSalt(data []byte) (ParsecSalt, error) {
+	c := cursor{b: data, packet: "parsec salt"}
+	c.is(parsecAlgorithm, "algorithm P")
+	s := ParsecSalt{Iterations: c.byte("an iteration factor")}
+	if c.err == nil && s.Iterations > parsecMostTimes {
+		c.off--
+		c.fail("an iteration factor of 0 to 3")
+	}
+	s.Salt = c.bytes(parsecSaltLen, "a salt of 18 bytes")
+	return s, c.end()
+}
+
+// key derives the signing key, which is RFC 8032's, from a password.
+func (s ParsecSalt) key(password string) (ed25519.PrivateKey, error) {
+	seed, err := pbkdf2.Key(sha512.New, password, s.Salt, 1024<<s.Iterations, ed25519.SeedSize)
+	if err != nil {
+		return nil, fmt.Errorf("derive key: %w", err)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+// ParsecAnswer is a client's answer in parsec: a nonce of its own and a
+// signature of the server's nonce and this one; and the verifier that the server
+// has, for CertificateProof.
+func ParsecAnswer(password string, nonce []byte, s ParsecSalt) (answer, verifier []byte, err error) {
+	key, err := s.key(password)
+	if err != nil {
+		return nil, nil, err
+	}
+	own := make([]byte, ParsecNonceLen)
+	if _, err := rand.Read(own); err != nil {
+		return nil, nil, fmt.Errorf("make a nonce: %w", err)
+	}
+	signature := ed25519.Sign(key, append(append([]byte(nil), nonce...), own...))
+	verifier = append([]byte{parsecAlgorithm, s.Iterations}, s.Salt...)
+	return append(own, signature...), append(verifier, key.Public().(ed25519.PublicKey)...), nil
+}
+
+// CertificateProof is the text by which a MariaDB server (11.4 and newer) proves
+// in the info of the login's OK that the certificate it showed, in DER, is its
+// own: only who knows what the server keeps of the password can make it. The
+// nonce is of 20 bytes: the last one of mysql_native_password, or the
+// greeting's.
+func CertificateProof(verifier, nonce, certificate []byte) []byte {
+	fingerprint := sha256.Sum256(certificate)
+	h := sha256.New()
+	h.Write(verifier)
+	h.Write(nonce)
+	h.Write(fingerprint[:])
+	return append([]byte{1}, strings.ToUpper(hex.EncodeToString(h.Sum(nil)))...)
 }

@@ -284,6 +284,7 @@ func FuzzReplies(f *testing.F) {
 		_, _ = ParseAuthMoreData(in)
 		_, _ = ParsePasswordText(in)
 		_, _ = ParsePublicKey(in)
+		_, _ = ParseParsecSalt(in)
 		_, _ = collect(NewSessionChanges(in))
 	})
 }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/hmac"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,6 +21,10 @@ type plugin struct {
 	// more answers AuthMoreData; a nil answer says nothing. It is nil for a
 	// plugin that has no such packets.
 	more func(h *handshake, data []byte) ([]byte, error)
+	bare bool // what more answers comes without MarkMoreData
+	// proves says that the server's verifier of the password is known from it,
+	// so that the server can prove its certificate by it.
+	proves bool
 }
 
 // newPlugin returns the plugin of the name, and whether there is one.
@@ -27,7 +32,8 @@ func newPlugin(name string, nonce []byte) (plugin, bool) {
 	p := plugin{name: name, nonce: nonce}
 	switch name {
 	case mywire.PluginNative:
-		p.first = func(h *handshake) ([]byte, error) { return mywire.NativeAnswer(h.cfg.Password, nonce), nil }
+		p.first = (*handshake).native
+		p.proves = true
 	case mywire.PluginSHA2:
 		p.first = func(h *handshake) ([]byte, error) { return mywire.SHA2Answer(h.cfg.Password, nonce), nil }
 		p.more = (*handshake).sha2More
@@ -41,6 +47,11 @@ func newPlugin(name string, nonce []byte) (plugin, bool) {
 		p.more = func(h *handshake, _ []byte) ([]byte, error) { return h.cleartext() }
 	case mywire.PluginEd25519:
 		p.first = (*handshake).ed25519
+		p.proves = true
+	case mywire.PluginParsec:
+		p.first = (*handshake).parsec
+		p.more = (*handshake).parsecMore
+		p.bare, p.proves = true, true
 	default:
 		return plugin{name: name}, false
 	}
@@ -69,6 +80,9 @@ func (h *handshake) authenticate(context.Context) error {
 			if err != nil {
 				return err
 			}
+			if err := h.proven(ok.Info); err != nil {
+				return err
+			}
 			h.keep(ok)
 			return h.r.Discard()
 		case mywire.MarkEOF:
@@ -80,7 +94,10 @@ func (h *handshake) authenticate(context.Context) error {
 		case mywire.MarkMoreData:
 			answer, err = h.moreData(body)
 		default:
-			return &Unexpected{Want: "OK, AuthSwitchRequest or AuthMoreData", Got: body[0]}
+			if !h.plugin.bare {
+				return &Unexpected{Want: "OK, AuthSwitchRequest or AuthMoreData", Got: body[0]}
+			}
+			answer, err = h.more(body)
 		}
 		if err != nil {
 			return err
@@ -115,6 +132,9 @@ func (h *handshake) switchPlugin(body []byte) ([]byte, error) {
 	if !known {
 		return nil, h.failed(errors.New("server wants an authentication plugin that is not supported"))
 	}
+	if err := h.provable(); err != nil {
+		return nil, err
+	}
 	answer, err := p.first(h)
 	if err != nil {
 		return nil, h.failed(err)
@@ -130,6 +150,10 @@ func (h *handshake) moreData(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return h.more(data)
+}
+
+func (h *handshake) more(data []byte) ([]byte, error) {
 	if h.plugin.more == nil {
 		return nil, h.failed(errors.New("server sends data that the plugin does not have"))
 	}
@@ -221,9 +245,63 @@ func (h *handshake) withKey(data []byte) ([]byte, error) {
 	return mywire.EncryptPassword(h.cfg.Password, h.plugin.nonce, key)
 }
 
+func (h *handshake) native() ([]byte, error) {
+	h.verifier = mywire.NativeVerifier(h.cfg.Password)
+	return mywire.NativeAnswer(h.cfg.Password, h.plugin.nonce), nil
+}
+
 func (h *handshake) ed25519() ([]byte, error) {
 	if len(h.plugin.nonce) != mywire.Ed25519NonceLen {
 		return nil, &mywire.Malformed{Packet: "client_ed25519", Want: "a nonce of 32 bytes"}
 	}
+	h.verifier = mywire.Ed25519Verifier(h.cfg.Password)
 	return mywire.Ed25519Answer(h.cfg.Password, h.plugin.nonce), nil
+}
+
+// parsec asks for the salt, by an empty packet.
+func (h *handshake) parsec() ([]byte, error) {
+	if len(h.plugin.nonce) != mywire.ParsecNonceLen {
+		return nil, &mywire.Malformed{Packet: "parsec", Want: "a nonce of 32 bytes"}
+	}
+	h.asked = true
+	return nil, nil
+}
+
+func (h *handshake) parsecMore(data []byte) ([]byte, error) {
+	if !h.asked {
+		return nil, errors.New("server sends data that was not asked for")
+	}
+	h.asked = false
+	salt, err := mywire.ParseParsecSalt(data)
+	if err != nil {
+		return nil, err
+	}
+	answer, verifier, err := mywire.ParsecAnswer(h.cfg.Password, h.plugin.nonce, salt)
+	h.verifier = verifier
+	return answer, err
+}
+
+// provable refuses to answer a server whose certificate is still to be proven,
+// in a plugin that cannot prove it.
+func (h *handshake) provable() error {
+	if !h.unproven || h.plugin.proves {
+		return nil
+	}
+	return &TLSError{Mode: h.cfg.TLS, Problem: fmt.Errorf("certificate of an unknown authority, which %s cannot prove", h.plugin.name)}
+}
+
+// proven checks the server's proof, if the certificate needs one.
+func (h *handshake) proven(info []byte) error {
+	if !h.unproven {
+		return nil
+	}
+	nonce := h.greet.Nonce
+	if h.plugin.name == mywire.PluginNative {
+		nonce = h.plugin.nonce
+	}
+	want := mywire.CertificateProof(h.verifier, nonce, h.out.TLS.PeerCertificates[0].Raw)
+	if h.verifier == nil || !hmac.Equal(info, want) {
+		return &TLSError{Mode: h.cfg.TLS, Problem: errors.New("certificate of an unknown authority, which the server does not prove by the password")}
+	}
+	return nil
 }

@@ -61,6 +61,13 @@ type Config struct {
 	ServerName  string         // to verify and for SNI; the host if empty
 	RootCAs     *x509.CertPool // the system's if nil, for the verifying modes
 	Certificate func() (*tls.Certificate, error)
+	// TrustByPassword lets the verifying modes take a certificate of an unknown
+	// CA, whatever name it is for, from a MariaDB server (11.4 and newer) that
+	// proves, over this certificate, that it knows the password. Until it has,
+	// nothing but the login is sent. It excludes RootCAs. Whoever stands in
+	// between gets no password and no statement, but can use the login's answer
+	// to log in as this user.
+	TrustByPassword bool
 
 	User     string
 	Password string
@@ -123,6 +130,9 @@ func (c *Config) check() error {
 	if c.User == "" {
 		return errors.New("upstream: no user")
 	}
+	if c.TrustByPassword && (c.RootCAs != nil || c.Password == "" || c.TLS != VerifyCA && c.TLS != VerifyFull) {
+		return errors.New("upstream: trust by password is for verify-ca and verify-full with a password and without CAs")
+	}
 	return c.checkNetwork()
 }
 
@@ -175,15 +185,30 @@ func (c *Config) tlsConfig() *tls.Config {
 			return c.Certificate()
 		}
 	}
-	if c.TLS == VerifyFull {
+	if c.TLS == VerifyFull && !c.TrustByPassword {
 		return t
 	}
 	// The chain is verified below, or not at all; the name is not.
 	t.InsecureSkipVerify = true
-	if c.TLS == VerifyCA || c.RootCAs != nil {
+	if c.TLS == VerifyCA && !c.TrustByPassword || c.RootCAs != nil {
 		t.VerifyConnection = func(s tls.ConnectionState) error { return verifyChain(s, c.RootCAs) }
 	}
 	return t
+}
+
+// verify checks what the server showed under TrustByPassword. It reports
+// whether the certificate is good by itself, or an error if nothing can make it
+// good.
+func (c *Config) verify(s tls.ConnectionState) (trusted bool, err error) {
+	err = verifyChain(s, nil)
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return false, nil
+	}
+	if err == nil && c.TLS == VerifyFull {
+		err = s.PeerCertificates[0].VerifyHostname(c.ServerName)
+	}
+	return err == nil, err
 }
 
 func verifyChain(s tls.ConnectionState, roots *x509.CertPool) error {

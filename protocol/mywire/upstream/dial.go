@@ -107,7 +107,10 @@ type handshake struct {
 	greet  mywire.Greeting
 	plugin plugin
 	asked  bool // for the server's public key
-	out    Conn
+
+	unproven bool   // the login's OK has to prove the certificate
+	verifier []byte // what the server keeps of the password, for that
+	out      Conn
 }
 
 // connect opens the connection. From here on, the end of ctx closes it, which
@@ -217,6 +220,13 @@ func (h *handshake) encrypt(ctx context.Context) error {
 	h.out.TLS = &state
 	h.attach(t)
 	h.r.SetSeq(seq)
+	if h.cfg.TrustByPassword {
+		trusted, err := h.cfg.verify(state)
+		if err != nil {
+			return &TLSError{Mode: h.cfg.TLS, Problem: err}
+		}
+		h.unproven = !trusted
+	}
 	return nil
 }
 
@@ -236,6 +246,9 @@ func (h *handshake) login(context.Context) error {
 		p, _ = newPlugin(mywire.PluginNative, h.greet.Nonce)
 	}
 	h.plugin = p
+	if err := h.provable(); err != nil {
+		return err
+	}
 	if unasked(p.name) {
 		answer, err := h.plugin.first(h)
 		if err != nil {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -235,6 +236,7 @@ func TestMechanisms(t *testing.T) {
 		{"cleartext over TLS", mywire.PluginCleartext, func(c *Config) { c.TLS = VerifyFull }, change(mywire.PluginCleartext, nil)},
 		{"cleartext in clear, allowed", mywire.PluginCleartext, func(c *Config) { c.AllowCleartext = true }, change(mywire.PluginCleartext, nil)},
 		{"dialog over TLS", mywire.PluginDialog, func(c *Config) { c.TLS = VerifyFull }, change(mywire.PluginDialog, []byte("\x04Password: "))},
+		{"parsec", mywire.PluginParsec, nil, parsecPeer},
 		{"ed25519", mywire.PluginEd25519, nil, change(mywire.PluginEd25519, []byte("01234567890123456789012345678901"))},
 	}
 	for _, tt := range tests {
@@ -413,6 +415,88 @@ func TestStrangeServers(t *testing.T) {
 	}
 }
 
+// parsecPeer is the server's side of parsec.
+func parsecPeer(p *peer) {
+	p.greet(mywire.PluginNative, offered)
+	nonce := []byte("01234567890123456789012345678901")
+	p.send(mywire.AppendAuthSwitch(nil, &mywire.AuthSwitch{Plugin: mywire.PluginParsec, Data: nonce}))
+	if len(p.body()) != 0 {
+		p.finish(false)
+		return
+	}
+	salt := []byte("P\x00012345678901234567")
+	p.send(salt)
+	answer := p.body()
+	s, err := mywire.ParseParsecSalt(salt)
+	p.must(err)
+	_, verifier, err := mywire.ParsecAnswer(password, nonce, s)
+	p.must(err)
+	public := ed25519.PublicKey(verifier[len(verifier)-ed25519.PublicKeySize:])
+	p.finish(len(answer) == 96 && ed25519.Verify(public, append(nonce, answer[:32]...), answer[32:]))
+}
+
+// TestTrustByPassword shows a certificate of an unknown CA: it is good if the
+// server proves it by the password, and for nobody else.
+func TestTrustByPassword(t *testing.T) {
+	asTLS := func(err error) bool { var e *TLSError; return errors.As(err, &e) }
+	proof := func(p *peer, verifier, nonce []byte, own bool) {
+		cert := p.cert.Certificate[0]
+		if !own {
+			cert = append([]byte{0}, cert...)
+		}
+		p.w.SetCapabilities(offered)
+		p.w.SetSeq(p.r.Seq())
+		p.must(p.w.OK(&mywire.OK{Info: mywire.CertificateProof(verifier, nonce, cert)}))
+		p.must(p.w.Flush())
+	}
+	native := mywire.NativeVerifier(password)
+	ed := mywire.Ed25519Verifier(password)
+	longNonce, other := []byte("01234567890123456789012345678901"), []byte("98765432109876543210")
+	change := func(p *peer, plugin string, data []byte) {
+		p.greet(mywire.PluginNative, offered)
+		p.send(mywire.AppendAuthSwitch(nil, &mywire.AuthSwitch{Plugin: plugin, Data: data}))
+		p.body()
+	}
+	tests := []struct {
+		name   string
+		good   bool
+		script func(p *peer)
+	}{
+		{"native", true, func(p *peer) { p.greet(mywire.PluginNative, offered); proof(p, native, p.nonce, true) }},
+		{"native by a change", true, func(p *peer) { change(p, mywire.PluginNative, other); proof(p, native, other, true) }},
+		{"ed25519", true, func(p *peer) { change(p, mywire.PluginEd25519, longNonce); proof(p, ed, p.nonce, true) }},
+		{"no proof", false, func(p *peer) { p.greet(mywire.PluginNative, offered); p.ok() }},
+		{"another certificate's proof", false, func(p *peer) { p.greet(mywire.PluginNative, offered); proof(p, native, p.nonce, false) }},
+		{"another nonce's proof", false, func(p *peer) { p.greet(mywire.PluginNative, offered); proof(p, native, other, true) }},
+		{"another password's proof", false, func(p *peer) {
+			p.greet(mywire.PluginNative, offered)
+			proof(p, mywire.NativeVerifier("x"), p.nonce, true)
+		}},
+		{"the password in clear", false, func(p *peer) { change(p, mywire.PluginCleartext, nil); p.ok() }},
+		{"sha2", false, func(p *peer) { p.greet(mywire.PluginSHA2, offered); p.ok() }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := scripted(t, tt.script)
+			cfg.TLS, cfg.RootCAs, cfg.TrustByPassword = VerifyFull, nil, true
+			c, err := Dial(t.Context(), cfg)
+			if err == nil {
+				c.Close()
+			}
+			if tt.good != (err == nil) || !tt.good && !asTLS(err) {
+				t.Errorf("error %v", err)
+			}
+			cfg.TrustByPassword = false
+			if c, err := Dial(t.Context(), cfg); !asTLS(err) {
+				if c != nil {
+					c.Close()
+				}
+				t.Errorf("without trust by password: %v", err)
+			}
+		})
+	}
+}
+
 func TestPreferGoesOnInClear(t *testing.T) {
 	cfg := scripted(t, func(p *peer) { p.greet(mywire.PluginNative, offered&^mywire.CapTLS); p.ok() })
 	cfg.TLS = Prefer
@@ -514,6 +598,7 @@ func TestConfigCheck(t *testing.T) {
 		{"unknown compression", func(c *Config) { c.Compression = "lzma" }},
 		{"no user", func(c *Config) { c.User = "" }},
 		{"address", func(c *Config) { c.Address = "db" }},
+		{"trust by password", func(c *Config) { c.TrustByPassword = true }},
 		{"unknown network", func(c *Config) { c.Network = "" }},
 	}
 	for _, tt := range tests {

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/pingcap/tidb/pkg/parser/ast"
+
 	"github.com/weirdb/weir/query"
 )
 
@@ -29,6 +31,10 @@ type accumulator struct {
 	shown             []value // the result's columns
 	// into is set where the rows go to a place and not to the client.
 	into bool
+	// returning is the list of RETURNING, variables are the names of SELECT …
+	// INTO @a, @b: the grammar has neither, so that whoever calls plan cuts them off.
+	returning *ast.FieldList
+	variables []string
 }
 
 func newAccumulator() *accumulator {

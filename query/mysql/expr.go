@@ -303,7 +303,10 @@ func (r *run) fieldName(f *ast.SelectField, sc *scope) (string, bool) {
 		}
 		return c.Name.Name.O, false
 	}
-	return r.exprName(f.Expr, r.written(f.Offset, f.Offset+len(f.Text()))), false
+	if _, ok := x.(*ast.MatchAgainst); ok {
+		return "", false // its end was moved for the grammar
+	}
+	return r.exprName(x, r.written(f.Offset, f.Offset+len(f.Text()))), false
 }
 
 // exprName is the name of an expression that is written so.
@@ -320,7 +323,7 @@ func (r *run) exprName(n ast.ExprNode, written string) string {
 			if written == "" {
 				return fmt.Sprint(v)
 			}
-			return strings.Trim(written, "() ")
+			return strings.Trim(written, "()+ \t\n\r")
 		}
 	}
 	return written

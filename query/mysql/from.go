@@ -31,7 +31,7 @@ func (r *run) from(n ast.ResultSetNode, sc *scope) []*rangeItem {
 			if out.chance {
 				sc.chance = true
 			}
-			return one(r.read(&rangeItem{name: x.AsName.O, cols: out.cols, scan: -1, tables: out.tables, opaque: out.opaque}, out.merge))
+			return one(r.read(&rangeItem{name: x.AsName.O, cols: out.cols, scan: -1, origin: out.origin}, out.merge))
 		case *ast.Join:
 			return r.from(source, sc)
 		}
@@ -72,7 +72,7 @@ func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
 	if n.Schema.O == "" {
 		if c := sc.findCTE(n.Name.O); c != nil {
 			out := r.readCTE(c)
-			return r.read(&rangeItem{name: name, cols: out.cols, scan: -1, tables: out.tables, opaque: out.opaque}, out.merge)
+			return r.read(&rangeItem{name: name, cols: out.cols, scan: -1, origin: out.origin}, out.merge)
 		}
 	}
 	if n.AsOf != nil || n.TableSample != nil {
@@ -82,9 +82,9 @@ func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
 	if rel == nil {
 		if r.cat.Server.MariaDB && sequenceName(n.Name.O) && !r.st.Stale {
 			return &rangeItem{name: name, database: r.databaseOf(n), scan: -1,
-				opaque: true, cols: []column{named("seq", value{typ: MakeType(TypeLongLong, true, false)})}}
+				origin: origin{opaque: true}, cols: []column{named("seq", value{typ: MakeType(TypeLongLong, true, false)})}}
 		}
-		return &rangeItem{name: name, database: r.databaseOf(n), unknown: true, opaque: true, scan: -1}
+		return &rangeItem{name: name, database: r.databaseOf(n), unknown: true, origin: origin{opaque: true}, scan: -1}
 	}
 	r.acc.table(rel, !r.hidden, "select")
 	it := r.readRelation(rel, name, pos)
@@ -174,10 +174,7 @@ func (r *run) readRelation(rel *Relation, name string, pos int) *rangeItem {
 	}
 	v := r.view(rel)
 	cols, base := r.readView(v, pos)
-	it.opaque = v.result.opaque
-	for _, t := range v.result.tables {
-		it.tables = append(it.tables, tableScan{t.rel, t.scan + base})
-	}
+	it.origin = v.result.origin.shifted(0, base)
 	if len(cols) != len(rel.Columns) {
 		if len(v.acc.gaps) == 0 {
 			r.mistake(pos, "", "view "+rel.Schema+"."+rel.Name+" has changed", rel.Schema+"."+rel.Name)

@@ -191,26 +191,53 @@ func (rel *Relation) keyed(clustered *Index, attr int16) bool {
 	return false
 }
 
-// lump notes that values which compare equal are taken as one: of text that may
-// differ in its letters, the row that comes first is shown.
-func (r *run) lump(v value) {
-	if len(v.deps) > 0 && (!v.typ.Known() || v.typ.Text()) {
-		r.acc.byOrder = true
+// lumps says that values may be taken for the same that are not: text compares
+// without case, and the row that comes first is shown.
+func lumps(v *value) bool { return len(v.deps) > 0 && (!v.typ.Known() || v.typ.Text()) }
+
+// told notes what is lumped together by keys, and gives what they determine.
+func (r *run) told(keys []value, sc *scope) *closure {
+	c := &closure{known: map[dep]bool{}}
+	for i := range keys {
+		if !lumps(&keys[i]) {
+			c.add(keys[i])
+		}
 	}
+	c.determines(sc)
+	for i := range keys {
+		if lumps(&keys[i]) && !c.has(keys[i]) {
+			r.acc.byOrder = true
+		}
+	}
+	return c
 }
 
 // picks notes that a query that groups shows a value of some row of a group:
-// one that is neither aggregated nor grouped by.
-func (r *run) picks(cols []column, grouped value, sc *scope) {
+// one that is neither aggregated, nor grouped by, nor the same in all rows.
+func (r *run) picks(cols []column, grouped []value, known *closure) {
 	for i := range cols {
+		if known.has(cols[i].value) {
+			continue
+		}
 		for _, d := range cols[i].value.deps {
-			if d.uses&(query.UseAggregate|query.UseWindow) == 0 && !slices.ContainsFunc(grouped.deps, func(g dep) bool {
-				return g.compare(&d) == 0 && g.direct
+			if d.uses&(query.UseAggregate|query.UseWindow) != 0 || known.known[dep{rel: d.rel, attr: d.attr, scan: d.scan}] {
+				continue
+			}
+			if d.scan < 0 && known.anyOf(cols[i].value) {
+				continue // of a view, with the column behind it
+			}
+			if !slices.ContainsFunc(grouped, func(g value) bool {
+				return g.direct && slices.ContainsFunc(g.deps, func(e dep) bool { return e.direct && e.compare(&d) == 0 })
 			}) {
 				r.acc.byOrder = true
 			}
 		}
 	}
+}
+
+// anyOf says that some column of a value is known.
+func (c *closure) anyOf(v value) bool {
+	return slices.ContainsFunc(v.deps, func(d dep) bool { return c.known[dep{rel: d.rel, attr: d.attr, scan: d.scan}] })
 }
 
 // fixed says that the rows of a query come in one order only: there is one row,
@@ -420,41 +447,33 @@ func sourceNames(n ast.ResultSetNode, names map[string]bool) {
 // determines says that every table of a level has a unique key among the known
 // columns.
 func (c *closure) determines(sc *scope) bool {
-	var tables []tableScan
+	o := sc.origin()
 	for _, it := range sc.items {
-		if it.opaque || it.unknown {
-			return false
-		}
 		c.implies = append(c.implies, it.equal...)
-		for _, t := range it.tables {
-			if !slices.Contains(tables, t) {
-				tables = append(tables, t)
-			}
-		}
 	}
-	done := make([]bool, len(tables))
-	for left := len(tables); ; {
-		changed := false
+	done := make(map[tableScan]bool)
+	for changed := true; changed; {
+		changed = false
 		for _, e := range c.implies {
 			if _, plain := plainKey(e[1]); plain && c.has(e[0]) && !c.has(e[1]) {
 				c.add(e[1])
 				changed = true
 			}
 		}
-		for i, t := range tables {
-			if done[i] || !c.unique(t) {
-				continue
+		for _, list := range [][]tableScan{o.tables, o.loose} {
+			for _, t := range list {
+				if done[t] || !c.unique(t) {
+					continue
+				}
+				for j := range t.rel.Columns {
+					c.known[dep{rel: t.rel.ID, attr: t.rel.Columns[j].Attr, scan: t.scan}] = true
+				}
+				done[t], changed = true, true
 			}
-			for j := range t.rel.Columns {
-				c.known[dep{rel: t.rel.ID, attr: t.rel.Columns[j].Attr, scan: t.scan}] = true
-			}
-			done[i], changed = true, true
-			left--
-		}
-		if left == 0 || !changed {
-			return left == 0
 		}
 	}
+	return !o.opaque && !slices.ContainsFunc(o.tables, func(t tableScan) bool { return !done[t] }) &&
+		!slices.ContainsFunc(o.keys, func(k value) bool { return len(k.deps) > 0 && !c.has(k) })
 }
 
 // unique says that a unique key of a table is among the known columns.

@@ -21,6 +21,8 @@ type scope struct {
 	// aggregates is set once the query level calls an aggregate, windowed once
 	// it calls a window function.
 	aggregates, windowed bool
+	// keys are what tells the rows of the level apart where it groups.
+	keys []value
 	// chance is set once an expression gives another value at each call, apart
 	// once a subquery stands where the server does not merge the level.
 	chance, apart bool
@@ -37,10 +39,7 @@ type rangeItem struct {
 	relation *Relation
 	// scan is the reading of a table: an index of accumulator.scans, else -1.
 	scan int32
-	// tables are those that the entry's rows come from, one row of each for a
-	// row of the entry; opaque says that this is not so.
-	tables []tableScan
-	opaque bool
+	origin
 	// equal are columns that a join with USING holds equal: the second follows
 	// from the first.
 	equal [][2]value
@@ -51,6 +50,21 @@ type rangeItem struct {
 	columnsOnly bool
 	// unknown: the relation did not resolve, so any column may be there.
 	unknown bool
+}
+
+// An origin tells the rows of an entry of FROM, or of a query, apart: there is
+// one for a row of each of its tables and a value of each of its keys. Loose
+// tables are those below keys. Of an opaque one nothing is known.
+type origin struct {
+	tables, loose []tableScan
+	keys          []value
+	opaque        bool
+}
+
+// join adds the origin of something beside.
+func (o *origin) join(p *origin) {
+	o.tables, o.loose, o.keys = append(o.tables, p.tables...), append(o.loose, p.loose...), append(o.keys, p.keys...)
+	o.opaque = o.opaque || p.opaque
 }
 
 // A tableScan is one reading of a table.

@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -24,9 +23,7 @@ type result struct {
 	// fixed: the rows come in one order only, or there is one.
 	fixed bool
 	items []*rangeItem // what FROM brings
-	// tables and opaque are those of an entry of FROM that reads the result.
-	tables []tableScan
-	opaque bool
+	origin
 }
 
 // query evaluates SELECT, VALUES, TABLE and set operations. Whatever decides
@@ -90,18 +87,25 @@ func (out *result) rows(s *ast.SelectStmt, sc *scope) {
 	case s.Kind == ast.SelectStmtKindValues:
 		out.opaque = len(s.Lists) > 1
 	case s.From == nil || s.GroupBy == nil && sc.aggregates: // one row
+	case s.Limit == nil && sc.keys != nil && (s.GroupBy == nil || !s.GroupBy.Rollup):
+		out.origin = sc.origin()
+		out.loose, out.tables = append(out.loose, out.tables...), nil
+		out.keys, out.opaque = sc.keys, false
 	case !out.merge:
 		out.opaque = true
 	default:
-		for _, it := range sc.items {
-			out.opaque = out.opaque || it.opaque || it.unknown
-			for _, t := range it.tables {
-				if !slices.Contains(out.tables, t) {
-					out.tables = append(out.tables, t)
-				}
-			}
-		}
+		out.origin = sc.origin()
 	}
+}
+
+// origin is that of all entries of FROM side by side.
+func (sc *scope) origin() origin {
+	var o origin
+	for _, it := range sc.items {
+		o.join(&it.origin)
+		o.opaque = o.opaque || it.unknown
+	}
+	return o
 }
 
 // merges says whether the server merges a query into its reader.
@@ -122,7 +126,7 @@ func (r *run) intoFile(o *ast.SelectIntoOption, cols []column) {
 // setOperation evaluates UNION, INTERSECT and EXCEPT. One distinct operation
 // takes equal rows out of everything to its left.
 func (r *run) setOperation(list *ast.SetOprSelectList, order *ast.OrderByClause, limit *ast.Limit, sc *scope) result {
-	out := result{opaque: true}
+	out := result{origin: origin{opaque: true}}
 	var branches []result
 	distinct := false
 	for i, n := range list.Selects {
@@ -157,7 +161,7 @@ func (r *run) setOperation(list *ast.SetOprSelectList, order *ast.OrderByClause,
 		out.cols[i].own = false
 		if distinct {
 			r.use(*v, query.UseDistinct)
-			r.lump(*v)
+			r.acc.byOrder = r.acc.byOrder || lumps(v)
 		}
 	}
 	for i := range branches { // the server computes every column of every branch
@@ -257,19 +261,24 @@ func (r *run) plain(s *ast.SelectStmt, sc *scope) []column {
 	cols := r.fields(s.Fields, sc)
 	sc.late = true
 	grouped := r.groupBy(s.GroupBy, cols, sc)
+	known := r.told(grouped, sc)
+	sc.keys = grouped
 	if s.Having != nil {
 		r.use(r.expr(s.Having.Expr, sc), query.UseFilter)
 	}
 	if sc.aggregates || s.GroupBy != nil {
-		r.picks(cols, grouped, sc)
+		r.picks(cols, grouped, known)
 	}
 	if s.Distinct {
+		shown := make([]value, len(cols))
 		for i := range cols {
 			r.use(cols[i].value, query.UseDistinct)
 			r.computed(cols[i])
 			r.acc.readAll(cols[i].value)
-			r.lump(cols[i].value)
+			shown[i] = cols[i].value
 		}
+		r.told(shown, sc)
+		sc.keys = shown
 	}
 	r.sort(s.OrderBy, cols, sc)
 	return cols
@@ -427,8 +436,8 @@ func (r *run) expand(it *rangeItem, pos int, outer bool) []column {
 
 // groupBy uses GROUP BY: a column's number, an expression, or a name of FROM or
 // of the select list. It gives what is grouped by.
-func (r *run) groupBy(g *ast.GroupByClause, cols []column, sc *scope) value {
-	var all value
+func (r *run) groupBy(g *ast.GroupByClause, cols []column, sc *scope) []value {
+	var all []value
 	if g == nil {
 		return all
 	}
@@ -436,8 +445,7 @@ func (r *run) groupBy(g *ast.GroupByClause, cols []column, sc *scope) value {
 		v := r.sortKey(it.Expr, cols, sc, false)
 		r.use(v, query.UseGroup)
 		r.acc.readAll(v)
-		r.lump(v)
-		all.deps = mergeDeps(all.deps, v.deps)
+		all = append(all, v)
 	}
 	return all
 }

@@ -215,6 +215,7 @@ func (t *text) print(from, to int, edits []edit) {
 	if from >= to {
 		return
 	}
+	edits = t.withForms(from, to, edits)
 	start := t.tokens[from].start
 	if len(edits) == 0 && t.plain(from, to) {
 		t.sql = t.src[start:t.tokens[to-1].end]

@@ -119,15 +119,34 @@ func (r *run) readView(v *viewFacts, pos int) ([]column, int32) {
 func shifted(cols []column, first, by int32) []column {
 	cols = slices.Clone(cols)
 	for i := range cols {
-		deps := slices.Clone(cols[i].value.deps)
-		for j := range deps {
-			if deps[j].scan >= first {
-				deps[j].scan += by
-			}
-		}
-		cols[i].value.deps = deps
+		cols[i].value = cols[i].value.shifted(first, by)
 	}
 	return cols
+}
+
+func (v value) shifted(first, by int32) value {
+	v.deps = slices.Clone(v.deps)
+	for i := range v.deps {
+		if v.deps[i].scan >= first {
+			v.deps[i].scan += by
+		}
+	}
+	return v
+}
+
+func (o origin) shifted(first, by int32) origin {
+	o.tables, o.loose, o.keys = slices.Clone(o.tables), slices.Clone(o.loose), slices.Clone(o.keys)
+	for _, list := range [][]tableScan{o.tables, o.loose} {
+		for i := range list {
+			if list[i].scan >= first {
+				list[i].scan += by
+			}
+		}
+	}
+	for i := range o.keys {
+		o.keys[i] = o.keys[i].shifted(first, by)
+	}
+	return o
 }
 
 // generatedFrom lists the columns that a generated column is computed from,

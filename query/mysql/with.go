@@ -53,10 +53,7 @@ func (r *run) readCTE(c *cte) result {
 		s.template = true
 	}
 	out.cols = shifted(out.cols, int32(c.first), by)
-	out.tables = slices.Clone(out.tables)
-	for i := range out.tables {
-		out.tables[i].scan += by
-	}
+	out.origin = out.origin.shifted(int32(c.first), by)
 	return out
 }
 

@@ -7,13 +7,17 @@ const rowNullOffset = 2
 // nullBytes returns the length of a NULL bitmap.
 func nullBytes(n, offset int) int { return (n + offset + 7) / 8 }
 
-func setNull(bitmap []byte, i, offset int) { bitmap[(i+offset)/8] |= 1 << ((i + offset) % 8) }
-
-func isNull(bitmap []byte, i, offset int) bool {
-	return bitmap[(i+offset)/8]&(1<<((i+offset)%8)) != 0
+func setNull(bitmap []byte, i, offset int) {
+	bit := uint(i + offset)
+	bitmap[bit>>3] |= 1 << (bit & 7)
 }
 
-// widths of types in the binary protocol.
+func isNull(bitmap []byte, i, offset int) bool {
+	bit := uint(i + offset)
+	return bitmap[bit>>3]&(1<<(bit&7)) != 0
+}
+
+// Widths of types in the binary protocol that are no number of bytes.
 const (
 	widthUnknown = -3
 	widthLenenc  = -2 // behind a length-encoded length
@@ -24,21 +28,21 @@ const (
 // protocol, or one of the constants above.
 func (t Type) width() int {
 	switch t {
-	case TypeNull:
-		return 0
-	case TypeTiny:
-		return 1
-	case TypeShort, TypeYear:
-		return 2
+	case TypeVarString, TypeString, TypeBlob, TypeNewDecimal, TypeDecimal, TypeVarchar, TypeBit, TypeVector, TypeJSON,
+		TypeEnum, TypeSet, TypeTinyBlob, TypeMediumBlob, TypeLongBlob, TypeGeometry:
+		return widthLenenc
 	case TypeLong, TypeInt24, TypeFloat:
 		return 4
 	case TypeLongLong, TypeDouble:
 		return 8
 	case TypeDate, TypeNewDate, TypeDateTime, TypeTimestamp, TypeTime:
 		return widthByte
-	case TypeDecimal, TypeVarchar, TypeBit, TypeVector, TypeJSON, TypeNewDecimal, TypeEnum, TypeSet,
-		TypeTinyBlob, TypeMediumBlob, TypeLongBlob, TypeBlob, TypeVarString, TypeString, TypeGeometry:
-		return widthLenenc
+	case TypeTiny:
+		return 1
+	case TypeShort, TypeYear:
+		return 2
+	case TypeNull:
+		return 0
 	}
 	return widthUnknown
 }
@@ -87,13 +91,13 @@ func (r *BinaryRow) Next() bool {
 	if r.err != nil {
 		return false
 	}
-	if r.index+1 >= len(r.types) {
+	i := r.index + 1
+	if i >= len(r.types) {
 		if r.off != len(r.body) {
 			r.fail(r.off, "the end of the row")
 		}
 		return false
 	}
-	i := r.index + 1
 	if r.Null(i) {
 		r.index, r.start, r.cell = i, r.off, nil
 		return true
@@ -114,6 +118,9 @@ func (r *BinaryRow) Next() bool {
 func valueSize(t Type, b []byte) (prefix, n int) {
 	switch w := t.width(); w {
 	case widthLenenc:
+		if len(b) > 0 && b[0] < nullCell && int(b[0]) < len(b) {
+			return 1, int(b[0])
+		}
 		m, size := LenencInt(b)
 		if size == 0 || m > uint64(len(b)-size) {
 			return 0, -1
@@ -143,12 +150,35 @@ func temporalLen(t Type, n byte) bool {
 
 // SkipTo goes to cell i, which is not before the present one.
 func (r *BinaryRow) SkipTo(i int) bool {
+	r.pass(i)
 	for r.index < i {
 		if !r.Next() {
 			return false
 		}
 	}
 	return r.index == i
+}
+
+// pass goes quickly over the cells before cell i. It stops before one at fault,
+// where Next will say so.
+func (r *BinaryRow) pass(i int) {
+	if r.err != nil {
+		return
+	}
+	off, index := r.off, r.index
+	for last := min(i, len(r.types)) - 1; index < last; index++ {
+		if r.Null(index + 1) {
+			continue
+		}
+		prefix, n := valueSize(r.types[index+1], r.body[off:])
+		if n < 0 {
+			break
+		}
+		off += prefix + n
+	}
+	if index > r.index {
+		r.off, r.index, r.start, r.cell = off, index, off, nil
+	}
 }
 
 // Index returns the present cell's number, from 0.
@@ -169,6 +199,7 @@ func (r *BinaryRow) End() int { return r.off }
 
 // Err walks the rest of the row and returns what is wrong with it, or nil.
 func (r *BinaryRow) Err() error {
+	r.pass(len(r.types))
 	for r.Next() {
 	}
 	if r.err != nil {

@@ -220,7 +220,7 @@ func (r *run) stores(v value, kind, object string, pos int) {
 
 // offset turns a position in the grammar's text into one of the client's.
 func (r *run) offset(pos int) int {
-	if r.hidden || pos < 0 {
+	if r.hidden || r.dynamicText || pos < 0 {
 		return -1
 	}
 	return r.text.original(pos)
@@ -228,7 +228,7 @@ func (r *run) offset(pos int) int {
 
 // here is a position for a use: none where it is not one of the client's text.
 func (r *run) here(pos int) int {
-	if r.hidden {
+	if r.hidden || r.dynamicText {
 		return -1
 	}
 	return pos

@@ -51,10 +51,12 @@ type run struct {
 	budget *int
 	// hidden is set where locations are not offsets of the client's text.
 	hidden bool
+	// dynamicText is set inside EXECUTE: names are the session's own there, and
+	// positions are those of another text.
+	dynamicText bool
 	// volatile is set when the meaning depends on more than State.Key says.
 	volatile *bool
 	stmt     *Statement
-	prepared map[string]bool // names that EXECUTE is expanding
 }
 
 const (

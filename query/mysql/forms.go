@@ -8,6 +8,7 @@ package mysql
 //	JSON_ARRAYAGG(a ORDER BY b LIMIT 3)  GROUP_CONCAT(a ORDER BY b)
 //	GROUP_CONCAT(a ORDER BY b LIMIT 3)   GROUP_CONCAT(a ORDER BY b)
 //	CAST(a AS UUID)                      CAST(a AS CHAR)
+//	t FOR SYSTEM_TIME ALL                t
 //
 // The range is one of tokens. The tree is for analysis alone: what runs is the
 // client's text.
@@ -26,6 +27,10 @@ func (t *text) forms(from, to int) []edit {
 			f.aggregate(i)
 		case "cast":
 			f.cast(i)
+		case "for":
+			if t.word(i+1) == "system_time" {
+				f.systemTime(i)
+			}
 		}
 	}
 	return f.edits

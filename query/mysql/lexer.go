@@ -18,9 +18,11 @@ type lexer struct {
 	// byte a character: what is a letter there depends on the character set.
 	narrow bool
 	// bang is set inside an executable comment that the server runs.
-	bang  bool
-	last  token  // the last token
-	fault string // why the last token is bad
+	bang bool
+	// bangStart and bangEnd are where such a comment began and ended last.
+	bangStart, bangEnd int
+	last               token  // the last token
+	fault              string // why the last token is bad
 	// hints is set when an optimizer hint sets variables.
 	hints bool
 }
@@ -130,6 +132,7 @@ func (lx *lexer) scan() token {
 		case c == '*' && lx.peek(1) == '/' && lx.bang:
 			lx.bang = false
 			lx.pos += 2
+			lx.bangEnd = lx.pos
 		case isIdent(c):
 			return lx.word(start)
 		case c == '.' && isDigit(lx.peek(1)):
@@ -259,7 +262,7 @@ func (lx *lexer) blockComment() string {
 	if lx.bang {
 		return "executable comment inside an executable comment"
 	}
-	lx.bang = true
+	lx.bang, lx.bangStart = true, lx.pos
 	lx.pos = len(lx.text) - len(rest) + 1 + digits
 	return ""
 }

@@ -59,7 +59,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 	}
 	t := &text{src: rd.d.text, server: rd.server, mode: st.SQLMode, d: rd.d, base: rd.base}
 	lx := lexer{text: t.src, pos: rd.decodedPos(), server: rd.server, mode: st.SQLMode, narrow: rd.d.narrow}
-	g := gate{}
+	g, begin := gate{}, 0
 	for whole := false; ; {
 		tok := lx.next()
 		if tok.kind == tokenBad {
@@ -68,6 +68,12 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 		if tok.kind == tokenEnd {
 			rd.pos = len(rd.sql)
 			break
+		}
+		if len(t.tokens) == 0 {
+			begin = tok.start
+			if lx.bang {
+				begin = lx.bangStart
+			}
 		}
 		if tok.kind == tokenOperator && t.src[tok.start] == ';' && !whole {
 			if len(t.tokens) == 0 {
@@ -87,7 +93,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 	}
 	t.hints = lx.hints && !rd.server.MariaDB
 	if n := len(t.tokens); n > 0 {
-		t.span = query.Span{Start: t.client(t.tokens[0].start), End: t.client(t.tokens[n-1].end)}
+		t.span = query.Span{Start: t.client(begin), End: t.client(max(t.tokens[n-1].end, lx.bangEnd))}
 	}
 	return t, nil
 }
@@ -209,57 +215,77 @@ type edit struct {
 }
 
 // print writes the tokens from one up to another in the form that the grammar
-// reads, with edits in the order of their tokens that do not overlap.
-func (t *text) print(from, to int, edits []edit) {
-	t.sql, t.segs = "", nil
+// reads, with edits in the order of their tokens that do not overlap. Where it
+// was called before, blanks stand for what it gave then: each part of the
+// statement has positions of its own.
+func (t *text) print(from, to int, edits []edit) string {
+	pad := len(t.sql)
 	if from >= to {
-		return
+		return ""
 	}
 	edits = t.withForms(from, to, edits)
 	start := t.tokens[from].start
-	if len(edits) == 0 && t.plain(from, to) {
+	if pad == 0 && len(edits) == 0 && t.plain(from, to) {
 		t.sql = t.src[start:t.tokens[to-1].end]
 		t.segs = []segment{{0, start}}
-		return
+		return t.sql
 	}
-	var b strings.Builder
-	b.Grow(t.tokens[to-1].end - start + 64)
-	end := start
-	put := func(text string, tok token, same bool) {
-		if tok.start > end {
-			b.WriteByte(' ')
-		}
-		if n := len(t.segs); n == 0 || t.segs[n-1].in-t.segs[n-1].out != tok.start-b.Len() || !same {
-			t.segs = append(t.segs, segment{b.Len(), tok.start})
-		}
-		b.WriteString(text)
-		end = tok.end
+	p := printer{t: t, end: start}
+	p.b.Grow(pad + t.tokens[to-1].end - start + 64)
+	for range pad {
+		p.b.WriteByte(' ')
 	}
 	for i := from; i < to; i++ {
-		if len(edits) > 0 && edits[0].from == i {
+		replaced := false
+		for len(edits) > 0 && edits[0].from == i && !replaced {
 			e := edits[0]
 			edits = edits[1:]
-			if e.to > i { // not only an insertion
-				put(e.text, token{start: t.tokens[i].start, end: t.tokens[e.to-1].end}, false)
+			if replaced = e.to > i; replaced {
+				p.put(e.text, t.tokens[i].start, t.tokens[e.to-1].end, false)
 				i = e.to - 1
-				continue
+			} else {
+				p.put(e.text, t.tokens[i].start, -1, false) // a blank follows
 			}
-			put(e.text, token{start: t.tokens[i].start, end: t.tokens[i].start}, false)
-			end = -1
+		}
+		if replaced {
+			continue
 		}
 		tok := t.tokens[i]
 		if text := t.readable(i); text != "" {
-			put(text, tok, false)
+			p.put(text, tok.start, tok.end, false)
 		} else {
-			put(t.src[tok.start:tok.end], tok, true)
+			p.put(t.src[tok.start:tok.end], tok.start, tok.end, true)
 		}
 	}
 	for _, e := range edits {
 		if e.from == to {
-			b.WriteString(" " + e.text)
+			p.b.WriteString(" " + e.text)
 		}
 	}
-	t.sql = b.String()
+	sql := p.b.String()
+	t.sql = sql
+	return sql
+}
+
+// printer carries one print.
+type printer struct {
+	t   *text
+	b   strings.Builder
+	end int // in src, of what was written last
+}
+
+// put writes a text for what stands in src from start to end; same says that
+// it is that.
+func (p *printer) put(text string, start, end int, same bool) {
+	if start > p.end {
+		p.b.WriteByte(' ')
+	}
+	segs := p.t.segs
+	if n := len(segs); n == 0 || segs[n-1].in-segs[n-1].out != start-p.b.Len() || !same {
+		p.t.segs = append(segs, segment{p.b.Len(), start})
+	}
+	p.b.WriteString(text)
+	p.end = end
 }
 
 // plain reports whether the grammar reads the tokens as they stand.

@@ -73,6 +73,7 @@ type State struct {
 	// Temp holds the session's temporary tables. One whose columns are not
 	// known has none.
 	Temp map[TableName]*Relation
+	temps uint32 // temporary tables made so far
 	// Variables are the user variables whose values are known, by folded
 	// name. A variable that is missing has a value that is not known.
 	Variables map[string]string

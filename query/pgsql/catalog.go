@@ -25,6 +25,8 @@ type Catalog struct {
 	Casts     []Cast                 // user-defined ones and those of extensions only
 
 	EventTriggers []EventTrigger // those that are enabled
+
+	builtins *builtins // for the next Load; nil for a catalog made by hand
 }
 
 type qualified struct{ schema, name string }

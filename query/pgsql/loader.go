@@ -33,7 +33,7 @@ type Conn interface {
 // when nothing in it differs. The connection must not be in a transaction; it
 // is unusable after an error.
 func Load(ctx context.Context, conn Conn, prev *Catalog) (*Catalog, error) {
-	l := &loader{conn: conn, digest: sha256.New(), names: map[string]string{},
+	l := &loader{conn: conn, prev: prev, digest: sha256.New(), names: map[string]string{},
 		c: &Catalog{Schemas: map[string]uint32{}, Extensions: map[string]string{},
 			Relations: map[uint32]*Relation{}, Types: map[uint32]*Type{}}}
 	if err := l.exec(ctx, loadBegin); err != nil {
@@ -43,7 +43,7 @@ func Load(ctx context.Context, conn Conn, prev *Catalog) (*Catalog, error) {
 		part string
 		read func(context.Context) error
 	}{
-		{"server", l.server}, {"locks", l.locks}, {"schemas", l.schemas}, {"extensions", l.extensions},
+		{"server", l.server}, {"locks", l.locks}, {"schemas", l.schemas}, {"extensions", l.extensions}, {"the server's own", l.readBuiltins},
 		{"relations", l.relations}, {"columns", l.columns}, {"views", l.views}, {"conditions", l.conditions}, {"unique indexes", l.unique},
 		{"inheritance", l.inherits}, {"types", l.types}, {"labels", l.labels}, {"domains", l.domains},
 		{"functions", l.readFunctions}, {"operators", l.readOperators}, {"casts", l.casts},
@@ -67,6 +67,8 @@ func Load(ctx context.Context, conn Conn, prev *Catalog) (*Catalog, error) {
 // loader carries one Load.
 type loader struct {
 	conn      Conn
+	prev      *Catalog
+	objects   objects // that the parts read now
 	c         *Catalog
 	digest    hash.Hash
 	names     map[string]string // interned
@@ -168,7 +170,7 @@ func (l *loader) extensions(ctx context.Context) error {
 }
 
 func (l *loader) relations(ctx context.Context) error {
-	return l.each(ctx, sqlRelations("n.nspname"+notTemp), 13, func(r *catalogRow) {
+	return l.each(ctx, sqlRelations("n.nspname"+notTemp+l.objects.where("c.oid")), 13, func(r *catalogRow) {
 		rel := r.relation()
 		rel.Partial = slices.Contains(l.locked, rel.OID)
 		l.c.Relations[rel.OID] = rel
@@ -176,7 +178,7 @@ func (l *loader) relations(ctx context.Context) error {
 }
 
 func (l *loader) columns(ctx context.Context) error {
-	where := "n.nspname" + notTemp + fmt.Sprintf(unlocked, l.lockedArray())
+	where := "n.nspname" + notTemp + l.objects.where("c.oid") + fmt.Sprintf(unlocked, l.lockedArray())
 	var rel *Relation
 	return l.each(ctx, sqlColumns(where), 11, func(r *catalogRow) {
 		oid := r.oid(0)
@@ -223,7 +225,7 @@ func (l *loader) inherits(ctx context.Context) error {
 }
 
 func (l *loader) types(ctx context.Context) error {
-	return l.each(ctx, sqlTypes, 9, func(r *catalogRow) {
+	return l.each(ctx, sqlTypes(l.objects.where("t.oid")), 9, func(r *catalogRow) {
 		t := &Type{OID: r.oid(0), Schema: r.name(1), Name: r.name(2), Kind: r.char(3), Elem: r.oid(4),
 			Base: r.oid(5), BaseTypmod: int32(r.int(6)), Relation: r.oid(7), Extension: r.name(8)}
 		l.c.Types[t.OID] = t
@@ -247,7 +249,7 @@ func (l *loader) domains(ctx context.Context) error {
 }
 
 func (l *loader) readFunctions(ctx context.Context) error {
-	return l.each(ctx, fmt.Sprintf(sqlFunctions, l.lockedArray()), 19, func(r *catalogRow) {
+	return l.each(ctx, sqlFunctions(l.lockedArray(), l.objects.where("p.oid")), 19, func(r *catalogRow) {
 		l.functions = append(l.functions, &Function{OID: r.oid(0), Schema: r.name(1), Name: r.name(2),
 			Kind: r.char(3), Volatile: r.char(4), Language: r.name(5), Args: r.oids(6), Variadic: r.bool(7),
 			Defaults: int(r.int(8)), Returns: r.oid(9), ReturnsSet: r.bool(10), ArgNames: r.list(11),
@@ -257,7 +259,7 @@ func (l *loader) readFunctions(ctx context.Context) error {
 }
 
 func (l *loader) readOperators(ctx context.Context) error {
-	return l.each(ctx, sqlOperators, 8, func(r *catalogRow) {
+	return l.each(ctx, sqlOperators(l.objects.where("o.oid")), 8, func(r *catalogRow) {
 		l.operators = append(l.operators, &Operator{OID: r.oid(0), Schema: r.name(1), Name: r.name(2),
 			Left: r.oid(3), Right: r.oid(4), Result: r.oid(5), Function: r.oid(6), Extension: r.name(7)})
 	})

@@ -117,11 +117,13 @@ const sqlInherits = `SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits 
 
 // Columns: oid, schema, name, kind, element, base, base typmod, relation,
 // extension.
-var sqlTypes = `SELECT t.oid, n.nspname, t.typname, t.typtype,
+func sqlTypes(where string) string {
+	return `SELECT t.oid, n.nspname, t.typname, t.typtype,
   CASE WHEN t.typsubscript = 'pg_catalog.array_subscript_handler'::pg_catalog.regproc THEN t.typelem END,
   t.typbasetype, t.typtypmod, t.typrelid, ` + extensionOf("pg_type", "t.oid") + `
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-WHERE n.nspname` + notTemp + ` ORDER BY t.oid`
+WHERE n.nspname` + notTemp + where + ` ORDER BY t.oid`
+}
 
 const sqlLabels = `SELECT e.enumtypid, e.enumlabel FROM pg_catalog.pg_enum e ORDER BY e.enumtypid, e.enumsortorder`
 
@@ -132,23 +134,27 @@ FROM pg_catalog.pg_constraint k WHERE k.contypid <> 0 AND k.contype = 'c' ORDER 
 // defaults, result, returns set, names, modes, all arguments, body, definer,
 // settings, extension, leakproof. A body that is too long to follow is left out.
 // A body that is kept parsed mentions relations, so it must not be locked either.
-var sqlFunctions = `SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, l.lanname, p.proargtypes,
+func sqlFunctions(locked, where string) string {
+	return `SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, l.lanname, p.proargtypes,
   p.provariadic <> 0, p.pronargdefaults, p.prorettype, p.proretset,
   pg_catalog.to_json(p.proargnames), p.proargmodes, p.proallargtypes,
   CASE WHEN l.lanname = 'sql' AND NOT n.nspname = 'pg_catalog' AND NOT pg_catalog.length(p.prosrc) > 1000000
       AND NOT (p.prosqlbody IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_depend d
         WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
-        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ('%s'::pg_catalog.oid[])))
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ('` + locked + `'::pg_catalog.oid[])))
     THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
   p.prosecdef, pg_catalog.to_json(p.proconfig), ` + extensionOf("pg_proc", "p.oid") + `, p.proleakproof
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-WHERE n.nspname` + notTemp + ` ORDER BY p.oid`
+WHERE n.nspname` + notTemp + where + ` ORDER BY p.oid`
+}
 
-var sqlOperators = `SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, o.oprcode::pg_catalog.oid, ` +
-	extensionOf("pg_operator", "o.oid") + `
+func sqlOperators(where string) string {
+	return `SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, o.oprcode::pg_catalog.oid, ` +
+		extensionOf("pg_operator", "o.oid") + `
 FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
-WHERE n.nspname` + notTemp + ` ORDER BY o.oid`
+WHERE n.nspname` + notTemp + where + ` ORDER BY o.oid`
+}
 
 // Casts that the server did not bring: OIDs from FirstNormalObjectId on.
 var sqlCasts = `SELECT c.castsource, c.casttarget, c.castfunc, ` + extensionOf("pg_cast", "c.oid") + `

@@ -236,11 +236,11 @@ func (m *Manager) idle() bool {
 func (m *Manager) look(ctx context.Context, w *watcher, begin time.Time) error {
 	m.mu.Lock()
 	m.started = m.wanted
-	prev := m.cat
+	prev, told := m.cat, m.wanted != m.reached
 	m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, m.o.Timeout)
 	defer cancel()
-	cat, err := w.look(ctx, prev)
+	cat, err := w.look(ctx, prev, told)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.err = err
@@ -265,10 +265,10 @@ type watcher struct {
 }
 
 // look is one look, with a second try on a new connection if the one at hand
-// turns out to be broken.
-func (w *watcher) look(ctx context.Context, prev *Catalog) (*Catalog, error) {
+// turns out to be broken. told says that a session has changed definitions.
+func (w *watcher) look(ctx context.Context, prev *Catalog, told bool) (*Catalog, error) {
 	used := w.conn != nil
-	cat, err := w.lookOnce(ctx, prev)
+	cat, err := w.lookOnce(ctx, prev, told)
 	if err == nil {
 		return cat, nil
 	}
@@ -276,14 +276,15 @@ func (w *watcher) look(ctx context.Context, prev *Catalog) (*Catalog, error) {
 	if !used {
 		return nil, err
 	}
-	if cat, err = w.lookOnce(ctx, prev); err != nil {
+	if cat, err = w.lookOnce(ctx, prev, told); err != nil {
 		w.drop()
 	}
 	return cat, err
 }
 
-// lookOnce returns prev if nothing changed since, else what it loads.
-func (w *watcher) lookOnce(ctx context.Context, prev *Catalog) (*Catalog, error) {
+// lookOnce returns prev if nothing changed since, else what it loads. Where it
+// was told that something has, it does not ask first whether.
+func (w *watcher) lookOnce(ctx context.Context, prev *Catalog, told bool) (*Catalog, error) {
 	if err := w.connect(ctx); err != nil {
 		return nil, fmt.Errorf("connect for catalog: %w", err)
 	}
@@ -294,13 +295,15 @@ func (w *watcher) lookOnce(ctx context.Context, prev *Catalog) (*Catalog, error)
 	if prev != nil && w.settled && snapshot == w.snapshot {
 		return prev, nil
 	}
-	signature, err := w.value(ctx, sqlSignature)
-	if err != nil {
-		return nil, fmt.Errorf("read signature: %w", err)
-	}
-	if prev != nil && w.settled && signature == w.signature {
-		w.snapshot = snapshot
-		return prev, nil
+	signature := "" // none is: the next look asks
+	if !told {
+		if signature, err = w.value(ctx, sqlSignature); err != nil {
+			return nil, fmt.Errorf("read signature: %w", err)
+		}
+		if prev != nil && w.settled && signature == w.signature {
+			w.snapshot = snapshot
+			return prev, nil
+		}
 	}
 	cat, err := Load(ctx, w.conn.PgConn(), prev)
 	if err != nil {

@@ -43,6 +43,9 @@ type segment struct{ out, in int } // in is an offset of src
 // next reads the next statement in a session's state. A text without tokens is
 // the last one. An error ends the reading.
 func (rd *reader) next(st *State) (*text, *TextError) {
+	if strings.Trim(rd.sql[rd.pos:], " \t\r\n;") == "" {
+		return &text{}, nil
+	}
 	if st.SQLMode&(ModeForeign|ModeUnknown) != 0 {
 		return nil, syntaxError("statements under this sql_mode cannot be read", rd.pos)
 	}
@@ -272,13 +275,18 @@ type printer struct {
 	t   *text
 	b   strings.Builder
 	end int // in src, of what was written last
+	// last is the last byte that was written.
+	last byte
 }
 
 // put writes a text for what stands in src from start to end; same says that
 // it is that.
 func (p *printer) put(text string, start, end int, same bool) {
-	if start > p.end {
+	if start > p.end || text != "" && isIdent(text[0]) && p.b.Len() > 0 && isIdent(p.last) {
 		p.b.WriteByte(' ')
+	}
+	if text != "" {
+		p.last = text[len(text)-1]
 	}
 	segs := p.t.segs
 	if n := len(segs); n == 0 || segs[n-1].in-segs[n-1].out != start-p.b.Len() || !same {

@@ -1,0 +1,358 @@
+package mysql
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/weirdb/weir/query"
+)
+
+// told is a statement in one line: class, kind, effects, places, then whether
+// it was understood.
+func told(s *Statement) string {
+	var parts []string
+	parts = append(parts, string(s.Class), strings.Join(s.Verbs, "+"))
+	for _, w := range s.Writes {
+		parts = append(parts, "w:"+strings.TrimSpace(w.Kind+" "+w.Object))
+	}
+	for _, m := range s.Moves {
+		parts = append(parts, "m:"+strings.TrimSpace(m.Kind+" "+m.Object))
+	}
+	if !s.Complete {
+		parts = append(parts, "gap")
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestKinds(t *testing.T) {
+	for _, c := range []struct {
+		sql, want string
+		kind      Kind
+	}{
+		{"BEGIN", "transaction BEGIN", KindBegin},
+		{"BEGIN WORK", "transaction BEGIN", KindBegin},
+		{"START TRANSACTION READ ONLY", "transaction START TRANSACTION", KindBegin},
+		{"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ WRITE", "transaction START TRANSACTION w:set transaction_read_only", KindBegin},
+		{"COMMIT AND CHAIN", "transaction COMMIT", KindCommit},
+		{"ROLLBACK", "transaction ROLLBACK", KindRollback},
+		{"ROLLBACK WORK TO SAVEPOINT sp", "transaction ROLLBACK TO", KindRollbackTo},
+		{"SAVEPOINT sp", "transaction SAVEPOINT", KindSavepoint},
+		{"RELEASE SAVEPOINT sp", "transaction RELEASE SAVEPOINT", KindRelease},
+		{"XA START 'x'", "transaction XA START w:xa START", KindXA},
+		{"XA RECOVER", "transaction XA RECOVER gap", KindXA},
+		{"BEGIN NOT ATOMIC SELECT 1; END", "unknown BEGIN w:unknown gap", KindPlain},
+		{"IF 1 THEN SELECT 1; END IF", "unknown IF w:unknown gap", KindPlain},
+		{"START SLAVE", "admin START SLAVE w:start slave gap", KindPlain},
+		{"USE hr", "session USE", KindUse},
+		{"USE nowhere", "session USE gap", KindUse},
+		{"SET autocommit=0", "session SET", KindSet},
+		{"SET @a = 1, @b := 'x'", "session SET", KindSet},
+		{"SET @a=(SELECT ssn FROM customers WHERE id=7)", "session SET m:set @a", KindSet},
+		{"SET sort_buffer_size = 2000000 + (SELECT salary FROM hr.employees WHERE id = 7)", "session SET m:set sort_buffer_size", KindSet},
+		{"SET GLOBAL max_connections = 5", "admin SET w:set global max_connections gap", KindSet},
+		{"SET @@GLOBAL.max_connections = 5, sql_mode = ''", "admin SET w:set global max_connections w:set global sql_mode gap", KindSet},
+		{"SET PERSIST max_connections = 5", "admin SET w:set global max_connections gap", KindSet},
+		{"SET profiling = 1", "session SET gap", KindSet},
+		{"SET tx_read_only = 0", "session SET w:set transaction_read_only", KindSet},
+		{"SET tx_read_only = ON", "session SET", KindSet},
+		{"SET SESSION TRANSACTION READ WRITE", "transaction SET TRANSACTION w:set transaction_read_only", KindSet},
+		{"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY", "transaction SET TRANSACTION", KindSet},
+		{"SET GLOBAL TRANSACTION READ WRITE", "admin SET TRANSACTION w:set global transaction w:set transaction_read_only gap", KindSet},
+		{"SET NAMES utf8mb4 COLLATE utf8mb4_bin", "session SET", KindSet},
+		{"SET NAMES gbk", "session SET gap", KindSet},
+		{"SET CHARACTER SET latin1", "session SET", KindSet},
+		{"SET character_set_client = 'sjis'", "session SET gap", KindSet},
+		{"SET character_set_results = NULL", "session SET", KindSet},
+		{"SET sql_mode = 'ORACLE'", "session SET gap", KindSet},
+		{"SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')", "session SET", KindSet},
+		{"SET @@SESSION.`sql_mode` := @@GLOBAL.sql_mode, @@sql_select_limit = 3", "session SET", KindSet},
+		{"SET PASSWORD = PASSWORD('x')", "dcl SET PASSWORD w:set password", KindDDL},
+		{"SET ROLE r", "session SET ROLE", KindSet},
+		{"SET DEFAULT ROLE r", "dcl SET DEFAULT w:set default", KindDDL},
+		{"SET STATEMENT max_statement_time=1 FOR SELECT 1", "read SET STATEMENT+SELECT", KindPlain},
+		{"SET STATEMENT sql_mode='' FOR SELECT 1", "read SET STATEMENT+SELECT gap", KindPlain},
+		{"SET STATEMENT max_statement_time=1 FOR DELETE FROM scratch", "write SET STATEMENT+DELETE w:delete shop.scratch", KindPlain},
+		{"PREPARE s FROM 'SELECT 1'", "session PREPARE", KindPrepare},
+		{"PREPARE s FROM @q", "session PREPARE", KindPrepare},
+		{"EXECUTE s", "unknown EXECUTE w:execute s gap", KindExecute},
+		{"EXECUTE IMMEDIATE 'DELETE FROM scratch'", "write EXECUTE IMMEDIATE+DELETE w:delete shop.scratch", KindExecuteImmediate},
+		{"EXECUTE IMMEDIATE @q", "unknown EXECUTE IMMEDIATE w:execute gap", KindExecuteImmediate},
+		{"EXECUTE IMMEDIATE CONCAT('SELECT ', '1')", "unknown EXECUTE IMMEDIATE w:execute gap", KindExecuteImmediate},
+		{"EXECUTE IMMEDIATE 'EXECUTE s'", "unknown EXECUTE IMMEDIATE w:unknown gap", KindExecuteImmediate},
+		{"EXECUTE IMMEDIATE 'SELECT 1; SELECT 2'", "unknown EXECUTE IMMEDIATE w:unknown gap", KindExecuteImmediate},
+		{"DEALLOCATE PREPARE s", "session DEALLOCATE PREPARE", KindDeallocate},
+		{"DROP PREPARE s", "session DEALLOCATE PREPARE", KindDeallocate},
+		{"SELECT ssn INTO @s FROM customers WHERE id = 7", "read SELECT m:set @s", KindPlain},
+		{"SELECT id, ssn FROM customers WHERE id = 7 INTO @a, @b", "read SELECT m:set @a m:set @b", KindPlain},
+		{"SELECT title INTO @t FROM products WHERE id = 3", "read SELECT m:set @t", KindPlain},
+		{"SELECT ssn FROM customers INTO DUMPFILE 'x'", "write SELECT w:file m:set file gap", KindPlain},
+		{"DO SLEEP(0)", "read DO", KindPlain},
+		{"DO (SELECT ssn FROM customers LIMIT 1)", "read DO", KindPlain},
+		{"DO shop.f_ssn(7)", "call DO w:function shop.f_ssn gap", KindPlain},
+		{"CALL p(1)", "call CALL w:call shop.p gap", KindCall},
+		{"CALL hr.p((SELECT ssn FROM customers LIMIT 1), @x)", "call CALL w:call hr.p m:call hr.p gap", KindCall},
+		{"HANDLER customers OPEN AS h", "read HANDLER gap", KindHandler},
+		{"HANDLER h READ FIRST", "read HANDLER gap", KindHandler},
+		{"LOCK TABLES products READ, customers AS c WRITE", "write LOCK TABLES w:lock", KindLock},
+		{"LOCK TABLES products READ", "session LOCK TABLES", KindLock},
+		{"UNLOCK TABLES", "session UNLOCK TABLES", KindUnlock},
+		{"KILL QUERY 5", "admin KILL w:kill", KindKill},
+		{"LOAD DATA LOCAL INFILE 'a' INTO TABLE scratch (k, v)", "write LOAD DATA w:insert shop.scratch", KindLoadLocal},
+		{"LOAD DATA INFILE 'a' INTO TABLE scratch (k, v)", "write LOAD DATA w:file w:insert shop.scratch gap", KindPlain},
+		{"LOAD XML INFILE 'a' INTO TABLE scratch", "write LOAD XML w:load gap", KindPlain},
+		{"FLUSH TABLES", "admin FLUSH TABLES w:flush tables", KindPlain},
+		{"FLUSH TABLES WITH READ LOCK", "admin FLUSH TABLES w:flush tables", KindPlain},
+		{"SHUTDOWN", "admin SHUTDOWN w:shutdown gap", KindShutdown},
+		{"OPTIMIZE TABLE products", "admin OPTIMIZE TABLE w:optimize table", KindPlain},
+		{"ANALYZE TABLE products", "admin ANALYZE TABLE w:analyze table", KindPlain},
+		{"CHECKSUM TABLE products", "admin CHECKSUM TABLE", KindPlain},
+		{"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @m", "session SIGNAL", KindPlain},
+		{"GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT", "session GET DIAGNOSTICS", KindPlain},
+		{"GRANT SELECT ON *.* TO x", "dcl GRANT w:grant", KindDDL},
+		{"CREATE USER x IDENTIFIED BY 'y'", "dcl CREATE USER w:create user", KindDDL},
+		{"DROP ROLE x", "dcl DROP ROLE w:drop role", KindDDL},
+		{"CREATE DATABASE x", "ddl CREATE DATABASE w:create database", KindDDL},
+		{"DROP SCHEMA x", "ddl DROP DATABASE w:drop database", KindDDL},
+		{"CREATE TABLE n (id INT)", "ddl CREATE TABLE w:create table shop.n", KindDDL},
+		{"CREATE TEMPORARY TABLE n (id INT)", "ddl CREATE TEMPORARY TABLE w:create temporary table shop.n", KindDDL},
+		{"ALTER TABLE products ADD x INT", "ddl ALTER TABLE w:alter table shop.products", KindDDL},
+		{"TRUNCATE products", "write TRUNCATE w:truncate shop.products", KindDDL},
+		{"DROP TABLE IF EXISTS products", "ddl DROP TABLE w:drop table shop.products", KindDDL},
+		{"RENAME TABLE products TO p2", "ddl RENAME TABLE w:rename table shop.products", KindDDL},
+		{"CREATE UNIQUE INDEX i ON products (title)", "ddl CREATE INDEX w:create index shop.products", KindDDL},
+		{"CREATE SEQUENCE s2", "ddl CREATE SEQUENCE w:create sequence", KindDDL},
+		{"CREATE OR REPLACE DEFINER=`a`@`%` PROCEDURE p() SELECT 1; SELECT 2", "ddl CREATE PROCEDURE w:create procedure gap", KindDDL},
+		{"CREATE TRIGGER t BEFORE INSERT ON products FOR EACH ROW SET NEW.title = 'x'", "ddl CREATE TRIGGER w:create trigger gap", KindDDL},
+		{"EXPLAIN SELECT title FROM products", "explain EXPLAIN+SELECT", KindPlain},
+		{"EXPLAIN FORMAT=JSON DELETE FROM scratch", "explain EXPLAIN+DELETE", KindPlain},
+		{"EXPLAIN FOR CONNECTION 5", "explain EXPLAIN gap", KindPlain},
+		{"ANALYZE SELECT title FROM products", "explain ANALYZE+SELECT", KindPlain},
+		{"ANALYZE DELETE FROM scratch", "write ANALYZE+DELETE w:delete shop.scratch", KindPlain},
+		{"DESCRIBE products", "session DESCRIBE", KindShow},
+		{"HELP 'x'", "session HELP", KindPlain},
+		{"INSERT INTO scratch (k) VALUES ('a') RETURNING id, k", "write INSERT w:insert shop.scratch", KindPlain},
+		{"SELECT * FROM products PROCEDURE ANALYSE()", "unknown  w:unknown gap", KindPlain},
+		{"FLY TO THE MOON", "unknown FLY w:unknown gap", KindPlain},
+	} {
+		s := analyzeOne(t, c.sql)
+		if got := told(s); got != c.want || s.Kind != c.kind {
+			t.Errorf("%s: %q kind %d, want %q kind %d (%s)", c.sql, got, s.Kind, c.want, c.kind, reasonsOf(&s.Facts))
+		}
+	}
+}
+
+func TestShow(t *testing.T) {
+	for _, c := range []struct {
+		sql  string
+		ok   bool
+		uses string
+	}{
+		{"SHOW TABLES", true, ""},
+		{"SHOW FULL TABLES FROM hr LIKE 'e%'", true, ""},
+		{"SHOW FULL COLUMNS FROM `customers` FROM `shop` LIKE '%'", true, ""},
+		{"SHOW COLUMNS FROM nowhere", false, ""},
+		{"SHOW COLUMNS FROM products WHERE (SELECT salary FROM hr.employees WHERE id = 7) > 60000", false, ""},
+		{"SHOW COLUMNS FROM products WHERE Field LIKE 't%' AND f_ssn(7) > 'x'", false, ""},
+		{"SHOW COLUMNS FROM products WHERE Field IN ('id', 'title')", true, ""},
+		{"SHOW VARIABLES LIKE 'x'", true, ""},
+		{"SHOW SESSION VARIABLES", true, ""},
+		{"SHOW CREATE VIEW v_contact", true, ""},
+		{"SHOW CREATE TABLE customers", true, "customers.id:derived"},
+		{"SHOW CREATE USER x", false, ""},
+		{"SHOW INDEX FROM customers", true, "customers.id:derived customers.country:derived customers.ssn:derived customers.credit:derived"},
+		{"SHOW KEYS FROM `products` FROM `shop`", true, "products.id:derived products.category:derived"},
+		{"SHOW TABLE STATUS LIKE 'mess%'", true, "messages.id:derived messages.subject:derived messages.body:derived"},
+		{"SHOW TABLE STATUS FROM hr LIKE 'contacts'", true, "hr.contacts.id:derived hr.contacts.email:derived"},
+		{"SHOW STATUS LIKE 'Ssl_cipher'", true, ""},
+		{"SHOW STATUS LIKE 'Ssl%'", true, ""},
+		{"SHOW SESSION STATUS LIKE 'Handler_read_next'", false, ""},
+		{"SHOW STATUS", false, ""},
+		{"SHOW STATUS LIKE 'S%'", false, ""},
+		{"SHOW PROCESSLIST", false, ""},
+		{"SHOW FULL PROCESSLIST", false, ""},
+		{"SHOW ENGINE INNODB STATUS", false, ""},
+		{"SHOW ENGINES", true, ""},
+		{"SHOW STORAGE ENGINES", true, ""},
+		{"SHOW PROFILE", false, ""},
+		{"SHOW PROFILES", false, ""},
+		{"SHOW OPEN TABLES", false, ""},
+		{"SHOW EXPLAIN FOR 5", false, ""},
+		{"SHOW ANALYZE FOR 5", false, ""},
+		{"SHOW BINLOG EVENTS", false, ""},
+		{"SHOW MASTER STATUS", false, ""},
+		{"SHOW USER_STATISTICS", false, ""},
+		{"SHOW PROCEDURE STATUS", true, ""},
+		{"SHOW PROCEDURE CODE p", false, ""},
+		{"SHOW WARNINGS", true, ""},
+		{"SHOW COUNT(*) ERRORS", true, ""},
+		{"SHOW CHARACTER SET", true, ""},
+		{"SHOW GRANTS", true, ""},
+	} {
+		s := analyzeOne(t, c.sql)
+		if s.Complete != c.ok || usesOf(&s.Facts) != c.uses || s.Kind != KindShow {
+			t.Errorf("%s: complete %v, uses %q, kind %d, want %v, %q (%s)", c.sql, s.Complete, usesOf(&s.Facts), s.Kind, c.ok, c.uses, reasonsOf(&s.Facts))
+		}
+	}
+	for _, sql := range []string{"SHOW WARNINGS", "SHOW COUNT(*) ERRORS", "SELECT @@warning_count", "SELECT @@session.`error_count`",
+		"GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT"} {
+		if !analyzeOne(t, sql).Messages {
+			t.Errorf("%s quotes messages", sql)
+		}
+	}
+}
+
+// A plan shows estimates of every column of a table.
+func TestExplain(t *testing.T) {
+	for sql, want := range map[string]string{
+		"EXPLAIN SELECT id FROM hr.contacts": "hr.contacts.id:derived hr.contacts.email:derived",
+		"DESC UPDATE hr.contacts SET id = 1": "hr.contacts.id:derived,write,assign hr.contacts.email:derived",
+	} {
+		s := analyzeOne(t, sql)
+		if got := usesOf(&s.Facts); !s.Complete || !strings.HasPrefix(got, "hr.contacts.id:") || !strings.Contains(got, "hr.contacts.email:derived") {
+			t.Errorf("%s: %q, want %q (%s)", sql, got, want, reasonsOf(&s.Facts))
+		}
+		if s.Returns == false || len(s.Output) > 0 {
+			t.Errorf("%s: output %v", sql, s.Output)
+		}
+	}
+}
+
+func TestReturning(t *testing.T) {
+	s := analyzeOne(t, "DELETE FROM customers WHERE id = 7 RETURNING ssn, UPPER(email), /* c */ id")
+	if !s.Complete || !s.Returns || outputOf(&s.Facts) != "ssn=customers.ssn UPPER(email)<customers.email id=customers.id" {
+		t.Errorf("%v %s (%s)", s.Returns, outputOf(&s.Facts), reasonsOf(&s.Facts))
+	}
+	for _, u := range s.Tables[0].Columns {
+		if u.Name == "email" && !strings.HasPrefix("DELETE FROM customers WHERE id = 7 RETURNING ssn, UPPER(email), /* c */ id"[u.At[0]:], "email") {
+			t.Errorf("position of email: %d", u.At[0])
+		}
+	}
+}
+
+// step is a statement and the state that it leaves.
+type step struct{ sql, want string }
+
+func walk(t *testing.T, st *State, steps []step, state func(*State, *Statement) string) {
+	t.Helper()
+	an, cat := NewAnalyzer(Options{}), lineageCatalog()
+	for _, c := range steps {
+		a := an.Analyze(c.sql, cat, st)
+		for i := range a.Statements {
+			st = st.clone()
+			st.Apply(cat, &a.Statements[i])
+		}
+		last := &Statement{}
+		if n := len(a.Statements); n > 0 {
+			last = &a.Statements[n-1]
+		}
+		st.Stale = false // the session asks the server then
+		if got := state(st, last); got != c.want {
+			t.Errorf("%s: %s, want %s", c.sql, got, c.want)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	walk(t, &State{Database: "shop", ClientCharset: "utf8mb4"}, []step{
+		{"SET NAMES latin1", "shop latin1 latin1 latin1 0"},
+		{"SET character_set_results = NULL", "shop latin1 latin1  0"},
+		{"SET CHARACTER SET utf8mb4", "shop utf8mb4 unknown utf8mb4 0"},
+		{"SET collation_connection = utf8mb4_bin", "shop utf8mb4 utf8mb4 utf8mb4 0"},
+		{"SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", "shop utf8mb4 utf8mb4 utf8mb4 3"},
+		{"SET sql_mode = ''; USE hr", "hr utf8mb4 utf8mb4 utf8mb4 0"},
+		{"SET GLOBAL sql_mode = 'ANSI_QUOTES'", "hr utf8mb4 utf8mb4 utf8mb4 0"},
+		{"SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT 1", "hr utf8mb4 utf8mb4 utf8mb4 0"},
+		{"SET sql_mode = @x", fmt.Sprintf("hr utf8mb4 utf8mb4 utf8mb4 %d", ModeUnknown)},
+	}, func(s *State, _ *Statement) string {
+		return fmt.Sprint(s.Database, " ", s.ClientCharset, " ", s.ConnectionCharset, " ", s.ResultsCharset, " ", int(s.SQLMode))
+	})
+}
+
+func TestPreparedText(t *testing.T) {
+	walk(t, &State{Database: "shop", ClientCharset: "utf8mb4"}, []step{
+		{"PREPARE S1 FROM 'SELECT ssn FROM customers WHERE id = ?'", "session PREPARE"},
+		{"EXECUTE s1 USING @x", "read EXECUTE+SELECT"},
+		{"SET @q = 'DELETE FROM scratch'", "session SET"},
+		{"PREPARE s2 FROM @q; EXECUTE s2", "write EXECUTE+DELETE w:delete shop.scratch"},
+		{"USE hr; EXECUTE s2", "write EXECUTE+DELETE w:delete shop.scratch"},
+		{"SELECT id INTO @q FROM employees LIMIT 1; PREPARE s2 FROM @q; EXECUTE s2", "unknown EXECUTE w:execute s2 gap"},
+		{"DEALLOCATE PREPARE s1; EXECUTE s1", "unknown EXECUTE w:execute s1 gap"},
+		{"SET sql_mode = 'ANSI_QUOTES'; PREPARE s3 FROM 'SELECT \"name\" FROM employees'; SET sql_mode = ''; EXECUTE s3", "read EXECUTE+SELECT"},
+		{"EXECUTE IMMEDIATE 'SET @z = 1, sql_mode = ''ANSI_QUOTES'''; SELECT \"name\" FROM employees", "read SELECT"},
+	}, func(_ *State, s *Statement) string { return told(s) })
+}
+
+func TestTemporaryTables(t *testing.T) {
+	walk(t, lineageState(), []step{
+		{"CREATE TEMPORARY TABLE customers (id INT, ssn INT UNSIGNED); SELECT ssn FROM customers", "ssn=customers.ssn true"},
+		{"SELECT ssn FROM shop.customers", "ssn=customers.ssn true"},
+		{"DROP TEMPORARY TABLE customers; SELECT ssn FROM customers", "ssn=customers.ssn false"},
+		{"CREATE TEMPORARY TABLE t AS SELECT id, email AS e FROM customers; SELECT e FROM t", "e=t.e true"},
+		{"ALTER TABLE t ADD x INT; SELECT e FROM t", " gap"},
+		{"DROP TABLE t; SELECT e FROM t", " gap"},
+		{"CREATE TEMPORARY TABLE u LIKE contacts; SELECT email FROM u", "email=u.email true"},
+	}, func(_ *State, s *Statement) string {
+		if !s.Complete {
+			return " gap"
+		}
+		temporary := false
+		for _, tab := range s.Tables {
+			temporary = temporary || tab.Kind == "temporary" && tab.OID > FirstTemporary
+		}
+		return outputOf(&s.Facts) + " " + fmt.Sprint(temporary)
+	})
+}
+
+func TestStaleState(t *testing.T) {
+	st := lineageState()
+	st.Stale = true
+	a := NewAnalyzer(Options{}).Analyze("SELECT title FROM products", lineageCatalog(), st)
+	if a.Statements[0].Complete {
+		t.Error("a statement in an unknown state is complete")
+	}
+}
+
+func TestShape(t *testing.T) {
+	for sql, want := range map[string]string{
+		"SELECT  'a', 1.5, x'41' /* c */ FROM `t` -- d": "SELECT ?, ?, ? FROM `t`",
+		"SELECT 1; SET NAMES utf8":                      "SELECT ?; SET NAMES utf8",
+		"SELECT 'a":                                     "",
+	} {
+		if got := Shape(sql, &mariadb10, &State{ClientCharset: "utf8mb4"}); got != want {
+			t.Errorf("%q: %q, want %q", sql, got, want)
+		}
+	}
+}
+
+// FuzzAnalyze holds that any text is analysed without a panic.
+func FuzzAnalyze(f *testing.F) {
+	for _, s := range []string{
+		"SELECT ssn INTO @a FROM customers", "SET @a = 1, NAMES utf8, GLOBAL x = (SELECT 1)", "EXPLAIN EXTENDED SELECT 1", "SHOW TABLE STATUS LIKE '%'",
+		"INSERT INTO scratch VALUES (1) RETURNING *", "EXECUTE IMMEDIATE 'SELECT 1' USING 1, 2", "SET STATEMENT a=1 FOR SELECT 1", "CHECK TABLE a, b.c",
+		"LOCK TABLES a READ, b WRITE", "CREATE TEMPORARY TABLE t (a INT); DROP TABLE t", "LOAD DATA LOCAL INFILE 'x' INTO TABLE scratch (k, @v) SET v = @v",
+		"CALL a.b(1, @x)", "SET SESSION TRANSACTION READ WRITE", "SELECT * FROM t FOR SYSTEM_TIME AS OF NOW() - INTERVAL 1 DAY", "PREPARE s FROM 'x'; EXECUTE s",
+		"SELECT 99999999999999999999999999999999999999999999999999999999999999999999999999999999999999999", "SELECT 1e999", "SELECT a.b.c.d",
+	} {
+		f.Add(s)
+	}
+	an, cat := NewAnalyzer(Options{CacheEntries: -1}), lineageCatalog()
+	f.Fuzz(func(t *testing.T, sql string) {
+		if len(sql) > 2000 {
+			return
+		}
+		a := an.Analyze(sql, cat, lineageState())
+		if a.Err != nil && a.Err.Number == errInternal {
+			t.Fatalf("%q: %v", sql, a.Err)
+		}
+		for i := range a.Statements {
+			s := &a.Statements[i]
+			if s.Class == "" || s.Span.Start < 0 || s.Span.End > len(sql) || s.Span.Start > s.Span.End {
+				t.Fatalf("%q: class %q, span %v", sql, s.Class, s.Span)
+			}
+			if s.Complete && s.Class == query.ClassUnknown {
+				t.Fatalf("%q: an unknown statement is complete", sql)
+			}
+		}
+	})
+}

@@ -23,10 +23,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weirdb/weir/bench/leaks/mariadb"
 )
 
 type options struct {
-	servers []int
+	servers []int // major versions of PostgreSQL
+	mariadb bool
 	modes   []string
 	weir    string // the binary; built if empty
 	corpus  string // folder; the embedded one if empty
@@ -60,7 +63,7 @@ func main() {
 
 func parseFlags() (options, error) {
 	var o options
-	servers := flag.String("server", "15", "major versions of PostgreSQL, separated by commas")
+	servers := flag.String("server", "15", "major versions of PostgreSQL, and mariadb, separated by commas; a corpus for MariaDB needs none")
 	elsewhere := flag.String("elsewhere", "both", "mode of the masks: refuse, masked, or both")
 	flag.StringVar(&o.weir, "weir", "", "the weir to test (built if not given)")
 	flag.StringVar(&o.corpus, "corpus", "", "folder of a corpus (default: weir's own)")
@@ -81,6 +84,10 @@ func parseFlags() (options, error) {
 		o.chance.seed = uint64(time.Now().UnixNano())
 	}
 	for _, s := range strings.Split(*servers, ",") {
+		if s == "mariadb" {
+			o.mariadb = true
+			continue
+		}
 		major, err := strconv.Atoi(s)
 		if err != nil {
 			return o, fmt.Errorf("-server %q: %w", s, err)
@@ -112,7 +119,9 @@ func run(ctx context.Context, o options, out, progress io.Writer) (failed bool, 
 			return false, err
 		}
 	}
-	if sel.corpus, err = openCorpus(o.corpus); err != nil {
+	if mariadb.IsCorpus(o.corpus) {
+		o.servers, o.mariadb = nil, true
+	} else if sel.corpus, err = openCorpus(o.corpus); err != nil {
 		return false, err
 	}
 	folder := o.keep
@@ -135,6 +144,13 @@ func run(ctx context.Context, o options, out, progress io.Writer) (failed bool, 
 		list, err := runServer(ctx, o, major, sel, folder, progress)
 		if err != nil {
 			return false, fmt.Errorf("PostgreSQL %d: %w", major, err)
+		}
+		phases = append(phases, list...)
+	}
+	if o.mariadb {
+		list, err := runMariaDB(ctx, o, sel, folder, progress)
+		if err != nil {
+			return false, fmt.Errorf("MariaDB: %w", err)
 		}
 		phases = append(phases, list...)
 	}

@@ -14,7 +14,8 @@ import (
 
 // phase is one run of the corpus: a server version and a mode of the masks.
 type phase struct {
-	Major     int             `json:"postgresql"`
+	Major     int             `json:"postgresql,omitempty"`
+	Server    string          `json:"server,omitempty"` // another server than PostgreSQL, with its version
 	Elsewhere string          `json:"elsewhere"`
 	Results   []result        `json:"results"`
 	Seconds   float64         `json:"seconds"`

@@ -100,6 +100,9 @@ func (p *phase) failed() bool {
 }
 
 func (p *phase) title() string {
+	if p.Server != "" {
+		return fmt.Sprintf("%s, elsewhere: %s", p.Server, p.Elsewhere)
+	}
 	return fmt.Sprintf("PostgreSQL %d, elsewhere: %s", p.Major, p.Elsewhere)
 }
 

@@ -17,7 +17,8 @@ const module = "github.com/weirdb/weir/"
 // below it. Packages of one line do not import each other.
 var layers = [][]string{
 	{"cmd/weir", "bench", "bench/regress", "bench/leaks", "proxy/e2e"},
-	{"bench/leaks/corpus", "bench/leaks/random"},
+	{"bench/leaks/mariadb"},
+	{"bench/leaks/corpus", "bench/leaks/random", "bench/leaks/mariadb/corpus"},
 	{"configs", "control"},
 	{"proxy/pgsession", "proxy/mysession"},
 	{"proxy"},

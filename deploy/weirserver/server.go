@@ -16,8 +16,9 @@ import (
 
 // Options say what to start.
 type Options struct {
-	Binary string // of weir
-	Folder string // for configuration, state and log; made if it is not there
+	Binary   string // of weir
+	Folder   string // for configuration, state and log; made if it is not there
+	Protocol string // of the listener: postgresql if empty, or mysql
 	// Listener is the listener's tls section, such as "self_signed: true".
 	Listener string
 	// Datasources is the section of that name, and More what follows it, in YAML.
@@ -49,6 +50,7 @@ const configuration = `profile: development
 state: %[1]s/state
 listeners:
   - address: 127.0.0.1:%[2]d
+    protocol: %[7]s
     tls: {%[3]s}
 datasources:
 %[4]sadmin: {address: "127.0.0.1:%[5]d"}
@@ -65,9 +67,12 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{Port: ports[0], CAFile: filepath.Join(o.Folder, "state", "server.crt"), Log: filepath.Join(o.Folder, "weir.log"),
 		folder: o.Folder, exited: make(chan struct{})}
 	config := filepath.Join(o.Folder, "weir.yaml")
+	if o.Protocol == "" {
+		o.Protocol = "postgresql"
+	}
 	err = errors.Join(os.RemoveAll(filepath.Join(o.Folder, "state")), os.RemoveAll(filepath.Join(o.Folder, "policy")),
 		os.MkdirAll(filepath.Join(o.Folder, "policy"), 0o755),
-		os.WriteFile(config, fmt.Appendf(nil, configuration, o.Folder, ports[0], o.Listener, o.Datasources, ports[1], o.More), 0o600))
+		os.WriteFile(config, fmt.Appendf(nil, configuration, o.Folder, ports[0], o.Listener, o.Datasources, ports[1], o.More, o.Protocol), 0o600))
 	for name, text := range o.Policy {
 		file := filepath.Join(o.Folder, "policy", name)
 		err = errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644))

@@ -1,6 +1,7 @@
 package mywire
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"runtime"
@@ -278,39 +279,57 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 // TestIdleConnectionsAreSmall measures what a Reader and a Writer hold for
 // connections that wait, after a burst on each of them.
 func TestIdleConnectionsAreSmall(t *testing.T) {
-	const n, most = 10_000, 2 << 10
-	pool := NewBuffers()
-	in := string(frames(0, strings.Repeat("q", 20_000), "\x0e"))
-	conns := make([]*Reader, 0, n)
-	writers := make([]*Writer, 0, n)
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	for range n {
-		// A connection that is not a plain socket, which costs more.
-		c := &streamConn{r: strings.NewReader(in), w: io.Discard}
-		r, w := NewReader(c, ReaderOptions{Buffers: pool}), NewWriter(c, WriterOptions{Buffers: pool})
-		for range 2 {
-			if err := r.Forward(w); err != nil {
+	const n = 2000
+	packets := frames(0, strings.Repeat("q", 20_000), "\x0e")
+	plain := func(*Reader, *Writer) error { return nil }
+	with := func(a Algorithm) func(r *Reader, w *Writer) error {
+		return func(r *Reader, w *Writer) error { return Compress(r, w, a, 0) }
+	}
+	for _, tt := range []struct {
+		name  string
+		most  int64
+		in    []byte
+		start func(r *Reader, w *Writer) error
+	}{
+		{"plain", 2 << 10, packets, plain},
+		{"zlib", 4 << 10, pack(0, len(packets), deflated(t, packets)), with(AlgorithmZlib)},
+		{"zstd", 4 << 10, pack(0, len(packets), zstandard(t, packets)), with(AlgorithmZstd)},
+	} {
+		pool := NewBuffers()
+		conns := make([]*Reader, 0, n)
+		writers := make([]*Writer, 0, n)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for range n {
+			// A connection that is not a plain socket, which costs more.
+			c := &streamConn{r: bytes.NewReader(tt.in), w: io.Discard}
+			r, w := NewReader(c, ReaderOptions{Buffers: pool}), NewWriter(c, WriterOptions{Buffers: pool})
+			if err := tt.start(r, w); err != nil {
 				t.Fatal(err)
 			}
+			for range 2 {
+				if err := r.Forward(w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Peek(); err != io.EOF {
+				t.Fatal(err)
+			}
+			conns, writers = append(conns, r), append(writers, w)
 		}
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
+		runtime.GC()
+		runtime.GC() // a pool gives up what it holds at the second one
+		runtime.ReadMemStats(&after)
+		each := int64(after.HeapAlloc-before.HeapAlloc) / n
+		if each > tt.most {
+			t.Errorf("%s: %d bytes for each idle connection, want at most %d", tt.name, each, tt.most)
 		}
-		if _, err := r.Peek(); err != io.EOF {
-			t.Fatal(err)
-		}
-		conns, writers = append(conns, r), append(writers, w)
+		t.Logf("%s: %d bytes for each of %d idle connections", tt.name, each, n)
+		runtime.KeepAlive(conns)
+		runtime.KeepAlive(writers)
 	}
-	runtime.GC()
-	runtime.GC() // a pool gives up what it holds at the second one
-	runtime.ReadMemStats(&after)
-	each := int64(after.HeapAlloc-before.HeapAlloc) / n
-	if each > most {
-		t.Errorf("%d bytes for each idle connection, want at most %d", each, most)
-	}
-	t.Logf("%d bytes for each of %d idle connections", each, n)
-	runtime.KeepAlive(conns)
-	runtime.KeepAlive(writers)
 }

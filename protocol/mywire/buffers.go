@@ -17,6 +17,7 @@ type Buffers struct {
 	zlibReaders  sync.Pool
 	zlibWriters  [zlibLevels]sync.Pool
 	zstdReaders  sync.Pool
+	zstdWriters  [zstdLevels]sync.Pool
 }
 
 // NewBuffers returns an empty pool.

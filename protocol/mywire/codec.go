@@ -23,49 +23,37 @@ const (
 // what RFC 8878, 3.1.1.1.2, recommends to support.
 const maxWindow = 8 << 20
 
-// encoder says how to compress. What works by it comes from Buffers.
+// encoder says how to compress. What works by it comes from Buffers, for it is
+// large: a connection that is idle has none.
 type encoder struct {
 	algorithm Algorithm
-	level     int
-	zstd      *zstd.Encoder
+	level     int // zlib's, or the library's for zstd
 }
 
 func newEncoder(a Algorithm, level int) (encoder, error) {
-	e := encoder{algorithm: a, level: level}
-	switch a {
-	case AlgorithmZlib:
-		if level == 0 {
-			e.level = zlib.BestSpeed
-		}
-		if e.level < zlib.BestSpeed || e.level > zlib.BestCompression {
-			return e, fmt.Errorf("zlib has no level %d", level)
-		}
-	case AlgorithmZstd:
-		if level == 0 {
-			level = 1
-		}
-		if level < 1 || level > 22 {
-			return e, fmt.Errorf("zstd has no level %d", level)
-		}
-		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(compressChunk),
-			zstd.WithLowerEncoderMem(true), zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)))
-		if err != nil {
-			return e, err
-		}
-		e.zstd = enc
-	default:
-		return e, errors.New("unknown algorithm")
+	e := encoder{algorithm: a, level: max(level, 1)}
+	switch {
+	case a == AlgorithmZlib && e.level <= zlib.BestCompression:
+		return e, nil
+	case a == AlgorithmZstd && e.level <= 22:
+		e.level = int(zstd.EncoderLevelFromZstd(e.level))
+		return e, nil
+	case a == AlgorithmZlib || a == AlgorithmZstd:
+		return e, fmt.Errorf("the algorithm has no level %d", level)
 	}
-	return e, nil
+	return e, errors.New("unknown algorithm")
 }
 
-// zlibLevels is how many pools of compressors there are: levels do not mix.
-const zlibLevels = zlib.BestCompression + 1
+// Numbers of pools of compressors: levels do not mix.
+const (
+	zlibLevels = zlib.BestCompression + 1
+	zstdLevels = int(zstd.SpeedBestCompression) + 1
+)
 
-// encode appends p, compressed, to dst.
+// encode appends data, compressed, to dst.
 func (p *Buffers) encode(e encoder, dst, data []byte) ([]byte, error) {
 	if e.algorithm == AlgorithmZstd {
-		return e.zstd.EncodeAll(data, dst), nil
+		return p.encodeZstd(e.level, dst, data)
 	}
 	out := bytes.NewBuffer(dst)
 	w, _ := p.zlibWriters[e.level].Get().(*zlib.Writer)
@@ -86,6 +74,21 @@ func (p *Buffers) encode(e encoder, dst, data []byte) ([]byte, error) {
 	w.Reset(io.Discard)
 	p.zlibWriters[e.level].Put(w)
 	return out.Bytes(), nil
+}
+
+func (p *Buffers) encodeZstd(level int, dst, data []byte) ([]byte, error) {
+	w, _ := p.zstdWriters[level].Get().(*zstd.Encoder)
+	if w == nil {
+		var err error
+		w, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(compressChunk),
+			zstd.WithLowerEncoderMem(true), zstd.WithEncoderLevel(zstd.EncoderLevel(level)))
+		if err != nil {
+			return nil, err
+		}
+	}
+	dst = w.EncodeAll(data, dst)
+	p.zstdWriters[level].Put(w)
+	return dst, nil
 }
 
 // decoder returns a decompressor of src, which claims to become size bytes. A

@@ -123,26 +123,79 @@ const (
 	ComMulti            Command = 0xfe // MariaDB, withdrawn
 )
 
-var commandNames = map[Command]string{
-	ComSleep: "COM_SLEEP", ComQuit: "COM_QUIT", ComInitDB: "COM_INIT_DB", ComQuery: "COM_QUERY",
-	ComFieldList: "COM_FIELD_LIST", ComCreateDB: "COM_CREATE_DB", ComDropDB: "COM_DROP_DB",
-	ComRefresh: "COM_REFRESH", ComShutdown: "COM_SHUTDOWN", ComStatistics: "COM_STATISTICS",
-	ComProcessInfo: "COM_PROCESS_INFO", ComConnect: "COM_CONNECT", ComProcessKill: "COM_PROCESS_KILL",
-	ComDebug: "COM_DEBUG", ComPing: "COM_PING", ComTime: "COM_TIME", ComDelayedInsert: "COM_DELAYED_INSERT",
-	ComChangeUser: "COM_CHANGE_USER", ComBinlogDump: "COM_BINLOG_DUMP", ComTableDump: "COM_TABLE_DUMP",
-	ComConnectOut: "COM_CONNECT_OUT", ComRegisterSlave: "COM_REGISTER_SLAVE",
-	ComStmtPrepare: "COM_STMT_PREPARE", ComStmtExecute: "COM_STMT_EXECUTE",
-	ComStmtSendLongData: "COM_STMT_SEND_LONG_DATA", ComStmtClose: "COM_STMT_CLOSE",
-	ComStmtReset: "COM_STMT_RESET", ComSetOption: "COM_SET_OPTION", ComStmtFetch: "COM_STMT_FETCH",
-	ComDaemon: "COM_DAEMON", ComBinlogDumpGTID: "COM_BINLOG_DUMP_GTID",
-	ComResetConnection: "COM_RESET_CONNECTION", ComClone: "COM_CLONE",
-	ComStmtBulkExecute: "COM_STMT_BULK_EXECUTE", ComMulti: "COM_MULTI",
-}
-
 // String returns the command's name, such as COM_QUERY.
 func (c Command) String() string {
-	if s, ok := commandNames[c]; ok {
-		return s
+	switch c {
+	case ComSleep:
+		return "COM_SLEEP"
+	case ComQuit:
+		return "COM_QUIT"
+	case ComInitDB:
+		return "COM_INIT_DB"
+	case ComQuery:
+		return "COM_QUERY"
+	case ComFieldList:
+		return "COM_FIELD_LIST"
+	case ComCreateDB:
+		return "COM_CREATE_DB"
+	case ComDropDB:
+		return "COM_DROP_DB"
+	case ComRefresh:
+		return "COM_REFRESH"
+	case ComShutdown:
+		return "COM_SHUTDOWN"
+	case ComStatistics:
+		return "COM_STATISTICS"
+	case ComProcessInfo:
+		return "COM_PROCESS_INFO"
+	case ComConnect:
+		return "COM_CONNECT"
+	case ComProcessKill:
+		return "COM_PROCESS_KILL"
+	case ComDebug:
+		return "COM_DEBUG"
+	case ComPing:
+		return "COM_PING"
+	case ComTime:
+		return "COM_TIME"
+	case ComDelayedInsert:
+		return "COM_DELAYED_INSERT"
+	case ComChangeUser:
+		return "COM_CHANGE_USER"
+	case ComBinlogDump:
+		return "COM_BINLOG_DUMP"
+	case ComTableDump:
+		return "COM_TABLE_DUMP"
+	case ComConnectOut:
+		return "COM_CONNECT_OUT"
+	case ComRegisterSlave:
+		return "COM_REGISTER_SLAVE"
+	case ComStmtPrepare:
+		return "COM_STMT_PREPARE"
+	case ComStmtExecute:
+		return "COM_STMT_EXECUTE"
+	case ComStmtSendLongData:
+		return "COM_STMT_SEND_LONG_DATA"
+	case ComStmtClose:
+		return "COM_STMT_CLOSE"
+	case ComStmtReset:
+		return "COM_STMT_RESET"
+	case ComSetOption:
+		return "COM_SET_OPTION"
+	case ComStmtFetch:
+		return "COM_STMT_FETCH"
+	case ComDaemon:
+		return "COM_DAEMON"
+	case ComBinlogDumpGTID:
+		return "COM_BINLOG_DUMP_GTID"
+	case ComResetConnection:
+		return "COM_RESET_CONNECTION"
+	case ComClone:
+		return "COM_CLONE"
+	case ComStmtBulkExecute:
+		return "COM_STMT_BULK_EXECUTE"
+	case ComMulti:
+		return "COM_MULTI"
 	}
 	return fmt.Sprintf("COM_0x%02x", byte(c))
 }

@@ -8,6 +8,8 @@ const (
 	maxLevels  = 512    // brackets in one another
 	maxChain   = 20_000 // operators over one another
 	maxStrings = 1_000  // strings that follow one another: they are joined in quadratic time
+	maxNested  = 8      // statements in one another: EXPLAIN, SET STATEMENT, EXECUTE
+	maxTexts   = 10_000 // statements of a text
 )
 
 // gate estimates the depth of the tree from the tokens; the estimate is never

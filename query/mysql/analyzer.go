@@ -54,6 +54,8 @@ type run struct {
 	// dynamicText is set inside EXECUTE: names are the session's own there, and
 	// positions are those of another text.
 	dynamicText bool
+	// inside counts the statements around the one at hand.
+	inside int
 	// volatile is set when the meaning depends on more than State.Key says.
 	volatile *bool
 	stmt     *Statement

@@ -335,6 +335,9 @@ func (r *run) setting(a *assignment) {
 		if a.Name != "insert_id" {
 			r.gap(-1, "setting "+a.Name+" changes what is recorded")
 		}
+	case "password":
+		r.write("set password", "", -1)
+		r.gap(-1, "SET PASSWORD among other assignments is not known")
 	case "sql_mode":
 		if a.Known && ParseSQLMode(a.Value)&ModeForeign != 0 {
 			r.gap(-1, "statements under sql_mode "+a.Value+" cannot be read")

@@ -19,6 +19,7 @@ type reader struct {
 	d       decoded // sql[base:] decoded from charset
 	base    int
 	tokens  int // all that were read
+	count   int // statements that were read
 }
 
 // text is one statement: its tokens, and after print the form that the grammar
@@ -51,6 +52,9 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 	}
 	if rd.pos == 0 && len(rd.sql) > maxBytes {
 		return nil, &TextError{Number: errTooBig, SQLState: "08S01", Message: "statement is too long", Pos: -1}
+	}
+	if rd.count++; rd.count > maxTexts {
+		return nil, complexError("too many statements", rd.pos)
 	}
 	charset := lowerASCII(st.ClientCharset)
 	if rd.pos == 0 || charset != rd.charset {

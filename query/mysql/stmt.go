@@ -47,6 +47,10 @@ func (r *run) end() int { return len(r.text.tokens) }
 // one inside EXPLAIN and the like.
 func (r *run) command(at int) {
 	t := r.text
+	if r.inside++; r.inside > maxNested {
+		r.unread(complexError("statements in one another", -1))
+		return
+	}
 	switch t.word(at) {
 	case "select", "with", "values", "table":
 		r.planned(at)

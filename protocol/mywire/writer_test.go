@@ -62,17 +62,6 @@ func TestWriterAbort(t *testing.T) {
 	}
 }
 
-func TestWriterRefusesWhatNobodyTakes(t *testing.T) {
-	var long *TooLong
-	w := writer(new(bytes.Buffer))
-	if err := w.Packet(make([]byte, MaxBody+1)); !errors.As(err, &long) {
-		t.Errorf("error %v", err)
-	}
-	if err := w.OK(&OK{}); err != nil || w.Seq() != 1 {
-		t.Errorf("after it: %v, sequence %d", err, w.Seq())
-	}
-}
-
 func TestWriterClosed(t *testing.T) {
 	w := writer(new(bytes.Buffer))
 	w.Close()

@@ -56,7 +56,10 @@ func TestPrint(t *testing.T) {
 		{"SELECT 1 -- x", 0, "SELECT 1"},
 		{"SELECT 1 --", 0, "SELECT 1"},
 		{"SELECT 1--\x01 2", 0, "SELECT 1"},
-		{"SELECT 1 --2", 0, "SELECT 1 --2"},
+		{"SELECT 1 --2", 0, "SELECT 1 - -2"},
+		{"SELECT 1--/**/2, 3", 0, "SELECT 1- - 2, 3"},
+		{"SELECT 1--#x\n2", 0, "SELECT 1- - 2"},
+		{"SELECT groups`x`", 0, "SELECT `groups` `x`"},
 		{"SELECT 1 # \x00 , 2\n,3", 0, ""},
 		{"SELECT 'a\x00b'", 0, "SELECT 'a\x00b'"},
 		{"SELECT 1\x00,2", 0, ""},
@@ -244,6 +247,17 @@ func FuzzLexer(f *testing.F) {
 			return
 		}
 		lx := lexer{text: out, server: server, mode: st.SQLMode &^ ModeANSIQuotes}
+		count := 0
+		for rd := (&reader{sql: sql, server: server}); ; {
+			s, _ := rd.next(st)
+			if len(s.tokens) == 0 {
+				break
+			}
+			if len(s.forms(0, len(s.tokens))) > 0 {
+				return // more tokens than there were
+			}
+			count += len(s.tokens) + 1
+		}
 		var ours []int
 		for {
 			tok := lx.next()
@@ -260,6 +274,13 @@ func FuzzLexer(f *testing.F) {
 			if n := len(ours); out[tok.start:tok.end] == ";" && n > 1 {
 				lx.last = token{}
 			}
+		}
+		again := 1
+		for rd := (&lexer{text: out, server: server, mode: st.SQLMode &^ ModeANSIQuotes}); rd.next().kind != tokenEnd; {
+			again++
+		}
+		if again != count {
+			t.Fatalf("%q has %d tokens, %q, which is printed for it, has %d", sql, count, out, again)
 		}
 		sc := parser.NewScanner(out)
 		sc.SetSQLMode(grammarMode(st.SQLMode))

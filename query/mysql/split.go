@@ -286,7 +286,7 @@ type printer struct {
 // put writes a text for what stands in src from start to end; same says that
 // it is that.
 func (p *printer) put(text string, start, end int, same bool) {
-	if start > p.end || text != "" && isIdent(text[0]) && p.b.Len() > 0 && isIdent(p.last) {
+	if start > p.end || text != "" && p.b.Len() > 0 && (isIdent(text[0]) && isIdent(p.last) || text[0] == '`' && p.last == '`') {
 		p.b.WriteByte(' ')
 	}
 	if text != "" {
@@ -331,6 +331,12 @@ func (t *text) readable(i int) string {
 		if tok.odd {
 			return " _binary "
 		}
+	case tokenOperator:
+		// Two of them with nothing but a comment behind would begin another.
+		if t.src[tok.start] == '-' && t.is(i-1, "-") {
+			return " " + t.raw(i)
+		}
+		return ""
 	}
 	if !tok.odd {
 		return ""

@@ -111,6 +111,16 @@ func TestExecute(t *testing.T) {
 			t.Errorf("%q: %+v, %v", b, m, err)
 		}
 	}
+	for _, typ := range []string{"\x06", "\x09", "\x0d", "\x10", "\xff", "\x11", "\xf4"} {
+		b := head + "\x00\x01" + typ + "\x00\x00\x00\x00\x00"
+		if m, err := ParseExecute([]byte(b), 1, nil, nil, 0); !errors.As(err, &bad) {
+			t.Errorf("type %q: %+v, %v", typ, m, err)
+		}
+		b = "\xfa\x02\x00\x00\x00\x80\x00" + typ + "\x00\x00\x00\x00\x00\x00"
+		if m, err := ParseBulkExecute([]byte(b), 1, nil); !errors.As(err, &bad) {
+			t.Errorf("type %q in bulk: %+v, %v", typ, m, err)
+		}
+	}
 	if _, err := ParseExecute([]byte(attr), 3, nil, nil, CapQueryAttributes); !errors.As(err, &bad) {
 		t.Errorf("fewer than the statement has: %v", err)
 	}

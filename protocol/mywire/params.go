@@ -44,7 +44,7 @@ func (p *Params) Each(f func(Param)) {
 		switch {
 		case p.long != nil && p.long(i):
 			v.Long = true
-		case isNull(p.nulls, i, 0) || t.Type == TypeNull:
+		case isNull(p.nulls, i, 0):
 			v.Null = true
 		default:
 			prefix, n := valueSize(t.Type, b)
@@ -53,6 +53,17 @@ func (p *Params) Each(f func(Param)) {
 		}
 		f(v)
 	}
+}
+
+// parameter reports whether clients may send values of the type. Left out are
+// those that MySQL and MariaDB read in different ways: as no bytes at all, as
+// bytes behind a length, or as results have them.
+func (t Type) parameter() bool {
+	switch t {
+	case TypeInt24, TypeYear, TypeBit, TypeGeometry:
+		return false
+	}
+	return t.Known()
 }
 
 type paramsForm uint8
@@ -93,9 +104,9 @@ func (c *cursor) paramTypes(n int, form paramsForm) []ParamType {
 	for range n {
 		t := ParamType{Type: Type(c.byte("a type"))}
 		t.Unsigned = c.byte("a flag")&0x80 != 0
-		if c.err == nil && !t.Type.Known() {
+		if c.err == nil && !t.Type.parameter() {
 			c.off -= 2
-			c.fail("a type that is known")
+			c.fail("a type that parameters can have")
 		}
 		if form == paramsNamed {
 			t.Name = c.text("a name")
@@ -119,7 +130,7 @@ func (c *cursor) values(p *Params) []byte {
 			continue
 		}
 		prefix, n := valueSize(t.Type, c.b[c.off:])
-		if n < 0 {
+		if n < 0 || t.Type == TypeNull {
 			c.fail("a value of the parameter's type")
 			return nil
 		}
@@ -242,7 +253,7 @@ func (c *cursor) bulkValue(t Type) {
 		c.fail("an indicator of 0 to 3")
 	default:
 		prefix, n := valueSize(t, c.b[c.off:])
-		if n < 0 {
+		if n < 0 || t == TypeNull {
 			c.fail("a value of the parameter's type")
 			return
 		}

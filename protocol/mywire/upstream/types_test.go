@@ -307,3 +307,88 @@ func TestLiveParameters(t *testing.T) {
 		t.Errorf("the server has %q", got)
 	}
 }
+
+// TestLiveParameterTypes asks the server how long it takes a value of each type
+// to be, which has to be what ParseExecute reads, or a type that it refuses.
+func TestLiveParameterTypes(t *testing.T) {
+	cfg := config(t, "native", "nativé ½")
+	cfg.Capabilities = mywire.CapDeprecateEOF
+	c, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	send := func(payload []byte) ([]byte, error) {
+		t.Helper()
+		if err := c.Writer.Command(payload); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Writer.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		c.Reader.SetSeq(c.Writer.Seq())
+		body, _, err := c.next()
+		return body, err
+	}
+	body, err := send(mywire.AppendText(nil, mywire.ComStmtPrepare, "select ? is null, ?"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := mywire.ParsePrepared(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range p.Params + p.Columns {
+		if _, _, err := c.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := 0
+	for typ := range 256 {
+		execute := append(mywire.AppendStatement(nil, mywire.ComStmtExecute, p.Statement), 0, 1, 0, 0, 0, 0, 1, byte(typ), 0, byte(mywire.TypeVarString), 0)
+		// Strings of one byte each, behind whose first the second value begins
+		// wherever the first one ends; a date of no bytes.
+		first := []byte("\x01A")
+		if mywire.Type(typ).Temporal() {
+			first = []byte{0}
+		}
+		execute = append(append(execute, first...), "\x01B\x01C\x01D\x01E"...)
+		parsed := -1
+		for end := len(execute) - 9; end <= len(execute); end++ {
+			if m, err := mywire.ParseExecute(execute[:end], 2, nil, nil, 0); err == nil {
+				parsed = end
+				m.Params.Each(func(v mywire.Param) { body = v.Value })
+				break
+			}
+		}
+		want := string(body)
+		if parsed < 0 {
+			continue
+		}
+		read++
+		if _, err := send(execute[:parsed]); err != nil {
+			if typ != int(mywire.TypeJSON) && typ != int(mywire.TypeVector) { // MySQL's
+				t.Errorf("type %d: %v", typ, err)
+			}
+			continue
+		}
+		for range 2 {
+			if _, _, err := c.next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cells, _, err := c.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(cells[len(cells)-len(want):]); got != want || want == "" {
+			t.Errorf("type %d: the server reads %q, this package %q", typ, cells, want)
+		}
+		if _, _, err := c.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read < 20 {
+		t.Errorf("only %d types are read at all", read)
+	}
+}

@@ -101,7 +101,8 @@ type Column struct {
 	Invisible bool
 }
 
-// Trigger is a trigger of a table.
+// Trigger is a trigger of a table. One without an event stands for those that
+// may not be seen.
 type Trigger struct {
 	Name   string
 	Event  string // INSERT, UPDATE, DELETE

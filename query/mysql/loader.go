@@ -31,10 +31,10 @@ type Querier interface {
 // differs.
 //
 // The server shows definitions to those alone who have rights on what they
-// define. The role of conn needs SELECT, SHOW VIEW, TRIGGER and SHOW CREATE
-// ROUTINE (MySQL: SHOW_ROUTINE) on everything that weir's users may reach.
-// What it is not shown is not in the catalog: statements about it have gaps,
-// but a trigger that it is not shown goes unseen.
+// define. The account of conn has to have all rights of those that sessions
+// run as, and SHOW VIEW and TRIGGER on everything that weir's users may reach,
+// granted to itself and not to a role. What it is not shown is not in the
+// catalog, and statements about it have gaps.
 func Load(ctx context.Context, conn Querier, prev *Catalog) (*Catalog, error) {
 	l := &loader{conn: conn, digest: sha256.New(), names: make(map[string]string), relations: make(map[qualified]*Relation),
 		c: &Catalog{Databases: make(map[string]string)}}
@@ -44,7 +44,8 @@ func Load(ctx context.Context, conn Querier, prev *Catalog) (*Catalog, error) {
 	}{
 		{"session", func(ctx context.Context) error { return conn.Query(ctx, sqlSession, none) }},
 		{"server", l.server}, {"databases", l.databases}, {"tables", l.tables}, {"columns", l.columns}, {"views", l.views},
-		{"triggers", l.triggers}, {"routines", l.routines}, {"parameters", l.parameters}, {"indexes", l.indexes},
+		{"triggers", l.triggers}, {"rights", l.triggerRights},
+		{"routines", l.routines}, {"parameters", l.parameters}, {"indexes", l.indexes},
 		{"checks", l.checks}, {"foreign keys", l.foreignKeys}, {"partitions", l.partitions},
 	} {
 		if err := step.read(ctx); err != nil {
@@ -250,6 +251,26 @@ func (l *loader) triggers(ctx context.Context) error {
 			rel.Triggers = append(rel.Triggers, Trigger{Name: r.str(2), Event: r.name(3), Timing: r.name(4), Body: r.str(5)})
 		}
 	})
+}
+
+// triggerRights marks the tables whose triggers the account may not see.
+func (l *loader) triggerRights(ctx context.Context) error {
+	type right struct{ schema, table string }
+	var rights []right
+	if err := l.each(ctx, sqlTriggerRights, 2, func(r *catalogRow) { rights = append(rights, right{r.str(0), r.str(1)}) }); err != nil {
+		return err
+	}
+	for _, rel := range l.c.Relations {
+		seen := rel.Kind != KindTable
+		for i := 0; i < len(rights) && !seen; i++ {
+			seen = rights[i] == right{"%", "%"} ||
+				like(l.c.fold(rel.Schema), l.c.fold(rights[i].schema)) && like(l.c.fold(rel.Name), l.c.fold(rights[i].table))
+		}
+		if !seen {
+			rel.Triggers = append(rel.Triggers, Trigger{})
+		}
+	}
+	return nil
 }
 
 func (l *loader) routines(ctx context.Context) error {

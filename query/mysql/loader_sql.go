@@ -44,3 +44,14 @@ const sqlForeignKeys = "SELECT k.table_schema, k.table_name, k.constraint_name, 
 
 const sqlPartitions = "SELECT DISTINCT table_schema, table_name, partition_method, partition_expression, subpartition_expression " +
 	"FROM information_schema.partitions WHERE partition_name IS NOT NULL AND table_schema NOT IN ('sys', 'mysql') ORDER BY 1, 2, 3, 4, 5"
+
+// Rights to see triggers: on everything, on databases (by patterns of LIKE) and
+// on tables. Those that come with a role are not listed by the server.
+const sqlTriggerRights = "SELECT '%', '%' FROM information_schema.user_privileges WHERE privilege_type = 'TRIGGER' AND grantee = " + grantee +
+	" UNION SELECT table_schema, '%' FROM information_schema.schema_privileges WHERE privilege_type = 'TRIGGER' AND grantee = " + grantee +
+	" UNION SELECT REPLACE(REPLACE(table_schema, '_', '\\\\_'), '%', '\\\\%'), REPLACE(REPLACE(table_name, '_', '\\\\_'), '%', '\\\\%') " +
+	"FROM information_schema.table_privileges WHERE privilege_type = 'TRIGGER' AND grantee = " + grantee + " ORDER BY 1, 2"
+
+// grantee is the account as the tables of rights spell it.
+const grantee = "CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), " +
+	"'''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,35 @@ func TestLiveLoad(t *testing.T) {
 	}
 	if again, err = Load(t.Context(), conn, cat); err != nil || again == cat || again.Relation("shop", "products").Column("extra") == nil {
 		t.Errorf("a new column is not seen (%v)", err)
+	}
+	checkRights(t, dsn, conn)
+}
+
+// An account without the right to see triggers takes every table to have some.
+func checkRights(t *testing.T, dsn string, admin Querier) {
+	t.Helper()
+	for _, s := range []string{"CREATE USER `a@b`@'%' IDENTIFIED BY 'x'", "GRANT SELECT, INSERT ON *.* TO `a@b`@'%'", "GRANT TRIGGER ON `h_`.* TO `a@b`@'%'",
+		"GRANT TRIGGER ON shop.cards TO `a@b`@'%'"} {
+		if err := admin.Query(t.Context(), s, none); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, address, _ := strings.Cut(dsn, "@tcp")
+	conn, err := dial(t.Context(), "a@b:x@tcp"+address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	cat, err := Load(t.Context(), conn, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"shop.customers": true, "shop.products": true, "shop.cards": false, "hr.salaries": false} {
+		schema, table, _ := strings.Cut(name, ".")
+		unseen := slices.Contains(cat.Relation(schema, table).Triggers, Trigger{})
+		if unseen != want {
+			t.Errorf("%s has triggers that are not seen: %v, want %v", name, unseen, want)
+		}
 	}
 }
 

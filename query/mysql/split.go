@@ -323,7 +323,7 @@ func (t *text) readable(i int) string {
 	tok := t.tokens[i]
 	switch tok.kind {
 	case tokenWord:
-		if t.server.MariaDB && t.unreserved(i) {
+		if t.server.MariaDB && !t.is(i-1, ".") && !t.is(i+1, ".") && t.unreserved(i) {
 			return "`" + t.raw(i) + "`"
 		}
 		return ""

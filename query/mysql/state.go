@@ -72,7 +72,7 @@ type State struct {
 	ResultsCharset    string
 	// Temp holds the session's temporary tables. One whose columns are not
 	// known has none.
-	Temp map[TableName]*Relation
+	Temp  map[TableName]*Relation
 	temps uint32 // temporary tables made so far
 	// Variables are the user variables whose values are known, by folded
 	// name. A variable that is missing has a value that is not known.

@@ -18,6 +18,9 @@ type plugin struct {
 	name  string
 	nonce []byte
 	first func(h *handshake) ([]byte, error)
+	// unasked says that the first answer can go out with the login: it needs
+	// nothing but the greeting.
+	unasked bool
 	// more answers AuthMoreData; a nil answer says nothing. It is nil for a
 	// plugin that has no such packets.
 	more func(h *handshake, data []byte) ([]byte, error)
@@ -33,14 +36,17 @@ func newPlugin(name string, nonce []byte) (plugin, bool) {
 	switch name {
 	case mywire.PluginNative:
 		p.first = (*handshake).native
-		p.proves = true
+		p.unasked, p.proves = true, true
 	case mywire.PluginSHA2:
+		p.unasked = true
 		p.first = func(h *handshake) ([]byte, error) { return mywire.SHA2Answer(h.cfg.Password, nonce), nil }
 		p.more = (*handshake).sha2More
 	case mywire.PluginSHA256:
+		p.unasked = true
 		p.first = (*handshake).sha256First
 		p.more = (*handshake).sha256More
 	case mywire.PluginCleartext:
+		p.unasked = true
 		p.first = (*handshake).cleartext
 	case mywire.PluginDialog:
 		p.first = (*handshake).cleartext
@@ -57,10 +63,6 @@ func newPlugin(name string, nonce []byte) (plugin, bool) {
 	}
 	return p, true
 }
-
-// unasked reports whether a plugin's first answer can go out with the login.
-// Those of the others carry the password or depend on a nonce of their own.
-func unasked(name string) bool { return name == mywire.PluginNative || name == mywire.PluginSHA2 }
 
 // authenticate does what the server asks for until OK.
 func (h *handshake) authenticate(context.Context) error {
@@ -128,7 +130,7 @@ func (h *handshake) switchPlugin(body []byte) ([]byte, error) {
 		return nil, err
 	}
 	p, known := newPlugin(m.Plugin, m.Data)
-	h.plugin = p
+	h.plugin, h.asked, h.verifier = p, false, nil
 	if !known {
 		return nil, h.failed(errors.New("server wants an authentication plugin that is not supported"))
 	}

@@ -238,25 +238,25 @@ func (h *handshake) loginPacket() mywire.Login {
 }
 
 // login sends the login with the first answer of the plugin that the server
-// proposes, or with none if it cannot be given unasked.
+// proposes or, if that cannot or may not be given unasked, of
+// mysql_native_password.
 func (h *handshake) login(context.Context) error {
 	l := h.loginPacket()
 	p, ok := newPlugin(h.greet.AuthPlugin, h.greet.Nonce)
-	if !ok {
-		p, _ = newPlugin(mywire.PluginNative, h.greet.Nonce)
-	}
 	h.plugin = p
-	if err := h.provable(); err != nil {
-		return err
-	}
-	if unasked(p.name) {
-		answer, err := h.plugin.first(h)
+	if ok = ok && p.unasked; ok {
+		err := h.provable()
 		if err != nil {
-			return h.failed(err)
+			return err
 		}
-		l.AuthResponse = answer
+		l.AuthResponse, err = p.first(h)
+		ok = err == nil && (len(l.AuthResponse) < 256 || l.Capabilities.Has(mywire.CapLenencAuth))
 	}
-	l.AuthPlugin = p.name
+	if !ok { // the server will say which plugin it means
+		h.plugin, _ = newPlugin(mywire.PluginNative, h.greet.Nonce)
+		l.AuthResponse, _ = h.native() // which cannot fail
+	}
+	l.AuthPlugin = h.plugin.name
 	h.w.SetSeq(h.r.Seq())
 	if err := h.write(mywire.AppendLogin(nil, &l)); err != nil {
 		return fmt.Errorf("log in: %w", err)

@@ -235,6 +235,18 @@ func TestMechanisms(t *testing.T) {
 		}},
 		{"cleartext over TLS", mywire.PluginCleartext, func(c *Config) { c.TLS = VerifyFull }, change(mywire.PluginCleartext, nil)},
 		{"cleartext in clear, allowed", mywire.PluginCleartext, func(c *Config) { c.AllowCleartext = true }, change(mywire.PluginCleartext, nil)},
+		{"cleartext at once over TLS", mywire.PluginCleartext, func(c *Config) { c.TLS = VerifyFull }, func(p *peer) {
+			p.finish(check(p.greet(mywire.PluginCleartext, offered).AuthResponse, nil, ""))
+		}},
+		{"native instead of cleartext", mywire.PluginNative, nil, func(p *peer) {
+			p.finish(check(p.greet(mywire.PluginCleartext, offered).AuthResponse, p.nonce, mywire.PluginNative))
+		}},
+		{"sha256 by a key of more than 255 bytes", mywire.PluginSHA256, func(c *Config) { c.ServerKey = &key.PublicKey }, func(p *peer) {
+			p.greet(mywire.PluginSHA256, offered&^mywire.CapLenencAuth)
+			p.send(mywire.AppendAuthSwitch(nil, &mywire.AuthSwitch{Plugin: mywire.PluginSHA256, Data: nonce}))
+			text, err := mywire.DecryptPassword(p.body(), nonce, key)
+			p.finish(err == nil && string(text) == password)
+		}},
 		{"dialog over TLS", mywire.PluginDialog, func(c *Config) { c.TLS = VerifyFull }, change(mywire.PluginDialog, []byte("\x04Password: "))},
 		{"parsec", mywire.PluginParsec, nil, parsecPeer},
 		{"ed25519", mywire.PluginEd25519, nil, change(mywire.PluginEd25519, []byte("01234567890123456789012345678901"))},

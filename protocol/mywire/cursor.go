@@ -119,13 +119,6 @@ func (c *cursor) uint16(want string) uint16 {
 	return 0
 }
 
-func (c *cursor) uint24(want string) uint32 {
-	if b := c.bytes(3, want); b != nil {
-		return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
-	}
-	return 0
-}
-
 func (c *cursor) uint32(want string) uint32 {
 	if b := c.bytes(4, want); b != nil {
 		return binary.LittleEndian.Uint32(b)

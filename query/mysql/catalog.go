@@ -140,9 +140,10 @@ type Routine struct {
 	Package       bool
 	Access        string // NO SQL, CONTAINS SQL, READS SQL DATA, MODIFIES SQL DATA
 	Deterministic bool
-	Definer       bool   // SQL SECURITY DEFINER
-	Returns       string // type of a function as SQL
-	Body          string // empty if it may not be read
+	Definer       bool    // SQL SECURITY DEFINER
+	Returns       string  // type of a function as SQL
+	Body          string  // empty if it may not be read
+	SQLMode       SQLMode // in which the body is read and runs
 	Parameters    []Parameter
 }
 

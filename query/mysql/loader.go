@@ -274,10 +274,10 @@ func (l *loader) triggerRights(ctx context.Context) error {
 }
 
 func (l *loader) routines(ctx context.Context) error {
-	return l.each(ctx, sqlRoutines, 8, func(r *catalogRow) {
+	return l.each(ctx, sqlRoutines, 9, func(r *catalogRow) {
 		l.c.Routines = append(l.c.Routines, &Routine{Schema: r.name(0), Name: r.str(1), Procedure: r.is(2, "PROCEDURE"),
 			Package: strings.HasPrefix(strings.ToUpper(r.str(2)), "PACKAGE"), Access: r.name(3), Deterministic: r.is(4, "YES"),
-			Definer: r.is(5, "DEFINER"), Returns: r.str(6), Body: r.str(7)})
+			Definer: r.is(5, "DEFINER"), Returns: r.str(6), Body: r.str(7), SQLMode: ParseSQLMode(r.str(8))})
 	})
 }
 

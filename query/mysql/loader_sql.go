@@ -21,7 +21,7 @@ const sqlTriggers = "SELECT event_object_schema, event_object_table, trigger_nam
 	"FROM information_schema.triggers WHERE trigger_schema <> 'sys' ORDER BY 1, 2, action_order, 3"
 
 const sqlRoutines = "SELECT routine_schema, routine_name, routine_type, sql_data_access, is_deterministic, security_type, dtd_identifier, " +
-	"routine_definition FROM information_schema.routines WHERE routine_schema NOT IN ('sys', 'mysql') ORDER BY 1, 2, 3"
+	"routine_definition, sql_mode FROM information_schema.routines WHERE routine_schema NOT IN ('sys', 'mysql') ORDER BY 1, 2, 3"
 
 const sqlParameters = "SELECT specific_schema, specific_name, routine_type, parameter_name, parameter_mode, dtd_identifier " +
 	"FROM information_schema.parameters WHERE specific_schema NOT IN ('sys', 'mysql') AND ordinal_position > 0 ORDER BY 1, 2, 3, ordinal_position"

@@ -386,7 +386,8 @@ var harmlessSettings = func() map[string]bool {
 		"system_versioning_asof session_track_schema session_track_system_variables session_track_state_change " +
 		"session_track_transaction_info session_track_gtids explicit_defaults_for_timestamp new old_alter_table alter_algorithm " +
 		"max_sp_recursion_depth in_predicate_conversion_threshold sql_if_exists column_compression_threshold " +
-		"windowing_use_high_precision information_schema_stats_expiry internal_tmp_mem_storage_engine sql_require_primary_key " +
+		"windowing_use_high_precision innodb_strict_mode innodb_table_locks default_regex_flags long_query_time big_tables " +
+		"information_schema_stats_expiry internal_tmp_mem_storage_engine sql_require_primary_key " +
 		"sql_generate_invisible_primary_key show_create_table_verbosity print_identified_with_as_hex net_compression_algorithms") {
 		m[name] = true
 	}

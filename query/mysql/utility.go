@@ -82,40 +82,6 @@ func (r *run) do(at int) {
 	r.strengthen()
 }
 
-func (r *run) callProcedure(at int) {
-	t := r.text
-	r.class(query.ClassCall, "CALL")
-	r.stmt.Kind, r.stmt.Changes = KindCall, ChangeUnknown|ChangeCatalog|ChangeTemp|ChangeVariables
-	r.plainResult()
-	name, ok := t.name(at + 1)
-	schema, i := r.st.Database, at+2
-	for ok && t.is(i, ".") && i+1 < r.end() {
-		schema = name
-		name, ok = t.name(i + 1)
-		i += 2
-	}
-	if !ok {
-		r.unread(syntaxError("CALL cannot be read", -1))
-		return
-	}
-	if t.is(i, "(") && i+1 < r.end()-1 && t.is(r.end()-1, ")") {
-		for _, e := range r.expressions(at, r.end(), []edit{{at, i + 1, "SELECT"}, {r.end() - 1, r.end(), ""}}) {
-			v := r.expr(e, &scope{})
-			r.use(v, query.UseCall)
-			if len(v.deps) > 0 {
-				r.move("call", displayName(schema, name), e.OriginTextPosition())
-			}
-		}
-	}
-	full := displayName(schema, name)
-	safe := r.an.safe[foldName(full)]
-	r.function(query.Function{Schema: schema, Name: name, Safe: safe, Pos: r.offset(0)})
-	r.write("call", full, -1)
-	if !safe {
-		r.gap(-1, "procedure "+full+" is not known to be safe")
-	}
-}
-
 // handler is HANDLER, which reads rows past the query's columns.
 func (r *run) handler(at int) {
 	t := r.text
@@ -320,9 +286,13 @@ func (r *run) administration(at int) {
 		r.stmt.Kind = KindShutdown
 	}
 	if t.word(at) == "flush" { // the only one that may be policy's alone to refuse
-		switch t.word(at + 1) {
+		what := t.word(at + 1)
+		if what == "local" || what == "no_write_to_binlog" {
+			what = t.word(at + 2)
+		}
+		switch what {
 		case "tables", "table", "privileges", "logs", "status", "hosts":
-			if t.word(at+1) == "status" {
+			if what == "status" {
 				r.gap(-1, "FLUSH STATUS tells apart what is counted")
 			}
 			return

@@ -304,6 +304,48 @@ func TestTemporaryTables(t *testing.T) {
 	})
 }
 
+// A procedure that is one query is followed; the data that it gives are its own.
+func TestCall(t *testing.T) {
+	cat := lineageCatalog()
+	in := []Parameter{{Name: "p_id", Mode: "IN", Type: "int(11)"}, {Name: "p_out", Mode: "OUT", Type: "int(11)"}}
+	for name, body := range map[string]string{"p_products": "SELECT id, title FROM products WHERE category = p_id ORDER BY id",
+		"p_customer": "SELECT id, ssn FROM shop.customers WHERE id = p_id", "p_count": "SELECT COUNT(*) INTO p_out FROM products WHERE id = p_id",
+		"p_top": "SELECT id FROM hr.employees ORDER BY salary LIMIT 3", "p_block": "BEGIN SELECT 1; END", "p_set": "SET p_out = 1",
+		"p_file": "SELECT 1 INTO OUTFILE 'x'", "p_var": "SELECT ssn INTO @x FROM shop.customers", "p_write": "DELETE FROM scratch"} {
+		cat.Routines = append(cat.Routines, &Routine{Schema: "shop", Name: name, Procedure: true, Body: body, Parameters: in})
+	}
+	cat.Routines = append(cat.Routines, &Routine{Schema: "shop", Name: "p_modes", Procedure: true, SQLMode: ModeANSIQuotes, Body: "SELECT \"ssn\" FROM \"customers\""})
+	cat.Index()
+	for _, c := range []struct{ sql, want, output, uses string }{
+		{"CALL p_products('books')", "call CALL", "id=products.id title=products.title", "products.id:output,order products.title:output products.category:filter"},
+		{"CALL `shop`.`P_Customer`(7)", "call CALL", "id=customers.id ssn=customers.ssn", ""},
+		{"CALL p_modes()", "call CALL", "ssn=customers.ssn", ""},
+		{"CALL p_count('books', @n)", "call CALL", "", ""},
+		{"CALL p_top()", "call CALL", "id=employees.id", ""},
+		{"CALL p_products((SELECT ssn FROM customers WHERE id = 7))", "call CALL m:call shop.p_products", "id=products.id title=products.title", ""},
+		{"CALL p_block()", "call CALL w:call shop.p_block gap", "", ""},
+		{"CALL p_set(1, @x)", "call CALL w:call shop.p_set gap", "", ""},
+		{"CALL p_write()", "call CALL w:call shop.p_write gap", "", ""},
+		{"CALL p_nowhere()", "call CALL w:call shop.p_nowhere gap", "", ""},
+	} {
+		a := NewAnalyzer(Options{CacheEntries: -1}).Analyze(c.sql, cat, lineageState())
+		s := &a.Statements[0]
+		if told(s) != c.want || outputOf(&s.Facts) != c.output || c.uses != "" && usesOf(&s.Facts) != c.uses {
+			t.Errorf("%s: %q %q %q (%s)", c.sql, told(s), outputOf(&s.Facts), usesOf(&s.Facts), reasonsOf(&s.Facts))
+		}
+	}
+	for _, sql := range []string{"CALL p_file()", "CALL p_var()"} {
+		if s := NewAnalyzer(Options{}).Analyze(sql, cat, lineageState()).Statements[0]; s.Complete && len(s.Writes)+len(s.Moves) == 0 {
+			t.Errorf("%s is taken for harmless", sql)
+		}
+	}
+	st := lineageState()
+	st.Temp = map[TableName]*Relation{{"shop", "products"}: {ID: FirstTemporary + 1, Schema: "shop", Name: "products", Temporary: true}}
+	if NewAnalyzer(Options{}).Analyze("CALL p_products('x')", cat, st).Statements[0].Complete {
+		t.Error("a temporary table may hide what the body names")
+	}
+}
+
 func TestStaleState(t *testing.T) {
 	st := lineageState()
 	st.Stale = true

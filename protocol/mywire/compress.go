@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 )
 
 const (
@@ -35,37 +34,32 @@ func Compress(r *Reader, w *Writer, a Algorithm, level int) error {
 	if err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}
-	conn := r.conn
+	src := io.Reader(r.conn)
 	if ahead := bytes.Clone(r.buf[r.r:r.w]); len(ahead) > 0 {
-		conn = &aheadConn{Conn: conn, ahead: ahead}
+		src = &aheadConn{Conn: r.conn, ahead: ahead}
 	}
 	r.r, r.w, r.peeked = 0, 0, false
 	r.release()
-	c := &compressor{Conn: conn}
-	c.in = inflater{conn: conn, bufs: r.bufs, algorithm: a}
-	c.out = deflater{conn: conn, bufs: w.bufs, enc: enc}
-	r.comp, w.comp = c, c
-	r.attachConn(c)
-	w.attachConn(c)
-	w.chunk = compressChunk
+	c := &compressor{
+		in:  inflater{src: src, bufs: r.bufs, algorithm: a},
+		out: deflater{dst: w.conn, bufs: w.bufs, enc: enc},
+	}
+	r.comp, r.src, r.raw, r.tiny = c, &c.in, nil, make([]byte, tinyRead)
+	w.comp, w.dst, w.chunk = c, &c.out, compressChunk
 	return nil
 }
 
-// compressor is a connection that compresses. Its two halves are independent
+// compressor is a connection's compressed layer. Its two halves are independent
 // of each other.
 type compressor struct {
-	net.Conn
 	in  inflater
 	out deflater
 }
 
-func (c *compressor) Read(p []byte) (int, error)  { return c.in.read(p) }
-func (c *compressor) Write(p []byte) (int, error) { return c.out.write(p) }
-
 // inflater reads compressed frames. It can go on after a timeout, and holds no
 // buffer between frames.
 type inflater struct {
-	conn      net.Conn
+	src       io.Reader
 	bufs      *Buffers
 	algorithm Algorithm
 	seq       byte
@@ -78,13 +72,13 @@ type inflater struct {
 	rawLen  int    // how much of it the header claims
 	size    int    // what the header claims that it becomes
 	left    int    // how much of that was not yet yielded
-	src     bytes.Reader
+	packed  bytes.Reader
 	dec     io.Reader // nil between frames
 	fault   error     // sticky: out of step
 }
 
-// read yields what one frame holds, at most.
-func (z *inflater) read(p []byte) (int, error) {
+// Read yields what one frame holds, at most.
+func (z *inflater) Read(p []byte) (int, error) {
 	for {
 		switch {
 		case z.fault != nil:
@@ -92,7 +86,7 @@ func (z *inflater) read(p []byte) (int, error) {
 		case len(p) == 0:
 			return 0, nil
 		case z.stored > 0:
-			n, err := z.conn.Read(p[:min(len(p), z.stored)])
+			n, err := z.src.Read(p[:min(len(p), z.stored)])
 			z.stored -= n
 			return n, unexpected(err)
 		case z.dec != nil:
@@ -112,7 +106,7 @@ func (z *inflater) read(p []byte) (int, error) {
 // header reads the next frame's header.
 func (z *inflater) header() error {
 	for z.headLen < compressHeader {
-		n, err := z.conn.Read(z.head[z.headLen:])
+		n, err := z.src.Read(z.head[z.headLen:])
 		if z.headLen += n; err != nil && z.headLen < compressHeader {
 			if z.headLen > 0 {
 				err = unexpected(err)
@@ -151,13 +145,13 @@ func (z *inflater) gather() error {
 			z.bufs.put(z.raw, len(z.raw))
 			z.raw = grown
 		}
-		n, err := z.conn.Read(z.raw[len(z.raw):min(cap(z.raw), z.rawLen)])
+		n, err := z.src.Read(z.raw[len(z.raw):min(cap(z.raw), z.rawLen)])
 		if z.raw = z.raw[:len(z.raw)+n]; err != nil && len(z.raw) < z.rawLen {
 			return unexpected(err)
 		}
 	}
-	z.src.Reset(z.raw)
-	dec, err := z.bufs.decoder(z.algorithm, &z.src, z.size)
+	z.packed.Reset(z.raw)
+	dec, err := z.bufs.decoder(z.algorithm, &z.packed, z.size)
 	if err != nil {
 		return z.bad(err)
 	}
@@ -188,7 +182,7 @@ func (z *inflater) inflate(p []byte) (int, error) {
 	if !errors.Is(err, io.EOF) {
 		return 0, z.bad(err)
 	}
-	if z.src.Len() > 0 {
+	if z.packed.Len() > 0 {
 		return 0, z.bad(errors.New("bytes after the end of the data"))
 	}
 	z.end()
@@ -211,7 +205,7 @@ func (z *inflater) end() {
 		z.bufs.putDecoder(z.algorithm, z.dec)
 	}
 	z.raw, z.rawLen, z.dec, z.left, z.size = nil, 0, nil, 0, 0
-	z.src.Reset(nil)
+	z.packed.Reset(nil)
 }
 
 // unexpected turns the end of the connection into one inside a packet.
@@ -224,14 +218,14 @@ func unexpected(err error) error {
 
 // deflater writes compressed frames.
 type deflater struct {
-	conn net.Conn
+	dst  io.Writer
 	bufs *Buffers
 	enc  encoder
 	seq  byte
 }
 
-// write writes p, of compressChunk bytes at most, as one frame.
-func (z *deflater) write(p []byte) (int, error) {
+// Write writes p, of compressChunk bytes at most, as one frame.
+func (z *deflater) Write(p []byte) (int, error) {
 	if len(p) > compressChunk {
 		return 0, errors.New("compress: more than a frame at once")
 	}
@@ -253,7 +247,7 @@ func (z *deflater) write(p []byte) (int, error) {
 	n := len(out) - compressHeader
 	copy(out, []byte{byte(n), byte(n >> 8), byte(n >> 16), z.seq, byte(size), byte(size >> 8), byte(size >> 16)})
 	z.seq++
-	if _, err := z.conn.Write(out); err != nil {
+	if _, err := z.dst.Write(out); err != nil {
 		return 0, err
 	}
 	return len(p), nil

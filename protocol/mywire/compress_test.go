@@ -337,3 +337,19 @@ func FuzzCompressed(f *testing.F) {
 		}
 	})
 }
+
+// TestInterruptWhileCompressionStarts is what a server that drains its
+// connections may do.
+func TestInterruptWhileCompressionStarts(t *testing.T) {
+	_, y := loopback(t)
+	r, w := NewReader(y, ReaderOptions{}), NewWriter(y, WriterOptions{})
+	done := make(chan struct{})
+	go func() { r.Interrupt(); close(done) }()
+	if err := Compress(r, w, AlgorithmZlib, 0); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if _, err := r.PeekCommand(); err != ErrInterrupted {
+		t.Errorf("error %v, want ErrInterrupted", err)
+	}
+}

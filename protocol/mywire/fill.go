@@ -63,7 +63,7 @@ func (r *Reader) read(need int, first bool) (int, error) {
 			return 0, err
 		}
 		r.makeRoom(need)
-		return r.conn.Read(r.buf[r.w:])
+		return r.src.Read(r.buf[r.w:])
 	}
 	if err := r.arm(r.idle, true); err != nil {
 		return 0, err
@@ -83,7 +83,7 @@ func (r *Reader) read(need int, first bool) (int, error) {
 // TLS connection has already decrypted is taken too, without waiting.
 func (r *Reader) readTiny() (int, error) {
 	r.release()
-	n, err := r.conn.Read(r.tiny)
+	n, err := r.src.Read(r.tiny)
 	if n == 0 {
 		return 0, err
 	}
@@ -97,7 +97,7 @@ func (r *Reader) readTiny() (int, error) {
 		return n, nil // the next read meets it
 	}
 	// Any error comes again at the next read; a deadline leaves TLS in step.
-	m, _ := r.conn.Read(r.buf[n:])
+	m, _ := r.src.Read(r.buf[n:])
 	return n + m, nil
 }
 

@@ -2,6 +2,7 @@ package mywire
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -50,7 +51,8 @@ type ReaderOptions struct {
 // One goroutine uses a Reader; only Interrupt may be called from others.
 // Timeouts are met within a quarter of their length.
 type Reader struct {
-	conn    net.Conn
+	conn    net.Conn           // never another one: Interrupt uses it
+	src     io.Reader          // conn, or what decompresses it
 	raw     syscall.RawConn    // nil unless conn is a plain socket
 	readFD  func(uintptr) bool // waitFD, bound once
 	bufs    *Buffers
@@ -94,17 +96,13 @@ func NewReader(conn net.Conn, o ReaderOptions) *Reader {
 	if r.maxBody <= 0 || r.maxBody > MaxBody {
 		r.maxBody = MaxBody
 	}
-	r.attachConn(conn)
-	return r
-}
-
-func (r *Reader) attachConn(conn net.Conn) {
-	r.conn, r.raw = conn, rawConn(conn)
+	r.conn, r.src, r.raw = conn, conn, rawConn(conn)
 	if r.raw != nil {
 		r.readFD = r.waitFD
-	} else if r.tiny == nil {
+	} else {
 		r.tiny = make([]byte, tinyRead)
 	}
+	return r
 }
 
 // SetTimeouts replaces the idle and the stall timeout; zero means none.

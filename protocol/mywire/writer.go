@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -34,6 +35,7 @@ type WriterOptions struct {
 // every call returns it.
 type Writer struct {
 	conn  net.Conn
+	dst   io.Writer // conn, or what compresses for it
 	bufs  *Buffers
 	caps  Capabilities
 	comp  *compressor
@@ -56,15 +58,11 @@ func NewWriter(conn net.Conn, o WriterOptions) *Writer {
 	if w.bufs == nil {
 		w.bufs = NewBuffers()
 	}
-	w.attachConn(conn)
-	return w
-}
-
-func (w *Writer) attachConn(conn net.Conn) {
-	w.conn = conn
+	w.conn, w.dst = conn, conn
 	if _, ok := conn.(*tls.Conn); ok {
 		w.chunk = tlsChunk
 	}
+	return w
 }
 
 // SetCapabilities says what was negotiated with the peer, which OK, EOF, column
@@ -343,7 +341,7 @@ func (w *Writer) write(p []byte) error {
 			w.err = err
 			return err
 		}
-		n, err := w.conn.Write(part)
+		n, err := w.dst.Write(part)
 		w.total += int64(n)
 		p = p[n:]
 		if err == nil {

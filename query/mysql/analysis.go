@@ -88,6 +88,7 @@ type Statement struct {
 	Messages bool
 
 	missing []string    // names that did not resolve
+	forgets bool        // it assigns variables beyond its Settings
 	tables  []*Relation // temporary tables that it makes; a nil Columns is unknown
 	dropped []qualified // temporary tables that it drops
 }

@@ -31,7 +31,7 @@ func (s *State) Apply(cat *Catalog, stmt *Statement) {
 			s.apply(set)
 		}
 	}
-	if stmt.Changes&ChangeVariables != 0 && !assigned || stmt.Changes&ChangeUnknown != 0 {
+	if stmt.Changes&ChangeVariables != 0 && (stmt.forgets || !assigned) || stmt.Changes&ChangeUnknown != 0 {
 		s.Variables = nil
 	}
 	if stmt.Changes&ChangeTemp != 0 {
@@ -39,6 +39,44 @@ func (s *State) Apply(cat *Catalog, stmt *Statement) {
 	}
 	if stmt.Changes&ChangeUnknown != 0 {
 		s.Stale = true
+	}
+}
+
+// Failed changes the state as the statement may have done although it failed:
+// variables that a query assigned before its error keep their new values, DROP
+// drops the tables that it finds, PREPARE gives up the statement that had the
+// name. A stale state is to be read again from the server.
+func (s *State) Failed(stmt *Statement) {
+	if stmt.Changes&(ChangeVariables|ChangeUnknown) != 0 {
+		s.Variables = nil
+	}
+	if stmt.Changes&ChangeUnknown != 0 {
+		s.Prepared = nil
+	}
+	if stmt.Kind == KindPrepare {
+		s.Prepared = cloned(s.Prepared)
+		delete(s.Prepared, stmt.Name)
+	}
+	if stmt.Changes&(ChangeSettings|ChangeDatabase|ChangeUnknown) != 0 {
+		s.Stale = true
+	}
+	if stmt.Changes&ChangeTemp == 0 || len(s.Temp) == 0 {
+		return
+	}
+	s.Temp = cloned(s.Temp)
+	for k, rel := range s.Temp {
+		doubt := stmt.Changes&ChangeUnknown != 0
+		for _, d := range stmt.dropped {
+			doubt = doubt || d == qualified{k.Schema, k.Name}
+		}
+		for _, made := range stmt.tables {
+			doubt = doubt || len(made.Columns) == 0 && made.Schema == rel.Schema && made.Name == rel.Name
+		}
+		if doubt { // its columns are not known any more, nor whether it is there
+			gone := *rel
+			gone.Columns, gone.columns = nil, nil
+			s.Temp[k] = &gone
+		}
 	}
 }
 

@@ -306,6 +306,9 @@ func (r *run) assignAll(at, end int, list []assignment) {
 			r.stores(r.expr(e, &scope{}), "set", a.Name, e.OriginTextPosition())
 		}
 	}
+	if r.stmt.Changes&ChangeVariables != 0 { // by := in a value
+		r.stmt.forgets = true
+	}
 	for i := range list {
 		r.setting(&list[i])
 	}

@@ -283,6 +283,46 @@ func TestPreparedText(t *testing.T) {
 	}, func(_ *State, s *Statement) string { return told(s) })
 }
 
+// What a statement changes before it fails stays changed.
+func TestFailed(t *testing.T) {
+	an, cat := NewAnalyzer(Options{}), lineageCatalog()
+	st := lineageState()
+	run := func(sql string, fails bool) *Statement {
+		a := an.Analyze(sql, cat, st)
+		st = st.clone()
+		if s := &a.Statements[0]; fails {
+			st.Failed(s)
+		} else {
+			st.Apply(cat, s)
+		}
+		return &a.Statements[0]
+	}
+	run("SET @q = 'SELECT 1'", false)
+	run("SELECT @q := 'SELECT ssn FROM customers' UNION ALL SELECT (SELECT 1 UNION SELECT 2)", true)
+	run("PREPARE s FROM @q", false)
+	if s := run("EXECUTE s", false); s.Complete {
+		t.Error("a variable that a failed statement assigned is known")
+	}
+	run("SET @q = 'SELECT 1', @r = (@q := 'SELECT 2')", false)
+	if st.Variables["q"] != "" {
+		t.Error("a variable that is assigned inside a value is known")
+	}
+	run("CREATE TEMPORARY TABLE customers (ssn INT)", false)
+	run("DROP TEMPORARY TABLE customers, nowhere", true)
+	if s := run("SELECT ssn FROM customers", false); s.Complete {
+		t.Error("a temporary table that may be gone hides another")
+	}
+	run("PREPARE p FROM 'SELECT 1'", false)
+	run("PREPARE p FROM 'SELEC'", true)
+	if st.Prepared["p"] != nil {
+		t.Error("a failed PREPARE keeps what had the name")
+	}
+	run("SET sql_mode = 'ANSI_QUOTES', autocommit = 1", true)
+	if !st.Stale {
+		t.Error("settings that a failed statement changes are known")
+	}
+}
+
 func TestTemporaryTables(t *testing.T) {
 	walk(t, lineageState(), []step{
 		{"CREATE TEMPORARY TABLE customers (id INT, ssn INT UNSIGNED); SELECT ssn FROM customers", "ssn=customers.ssn true"},

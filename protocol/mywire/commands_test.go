@@ -82,6 +82,10 @@ func TestExecute(t *testing.T) {
 	if got := values(&m.Params); got[2] != `253 ="cd"` {
 		t.Errorf("%q", got)
 	}
+	whole := AppendExecute(nil, []byte(again), types)
+	if with, err := ParseExecute(whole, 3, nil, nil, 0); err != nil || !with.NewTypes || !reflect.DeepEqual(values(&with.Params), values(&m.Params)) {
+		t.Errorf("with types: %q, %v", whole, err)
+	}
 	long := func(i int) bool { return i == 0 }
 	m, err = ParseExecute([]byte(head+"\x02\x00\x02ef"), 3, types, long, 0)
 	if err != nil {

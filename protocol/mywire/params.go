@@ -197,6 +197,26 @@ func ParseExecute(body []byte, params int, known []ParamType, long func(i int) b
 	return m, c.end()
 }
 
+// executeHead is what stands before the NULL bitmap of COM_STMT_EXECUTE.
+const executeHead = 10
+
+// AppendExecute appends a COM_STMT_EXECUTE that ParseExecute has read, without
+// query attributes, and that carries no types, with the types of its parameters:
+// a client sends them once, and a server that did not get that execution needs
+// them with the next one.
+func AppendExecute(dst, body []byte, types []ParamType) []byte {
+	n := executeHead + nullBytes(len(types), 0)
+	dst = append(append(dst, body[:n]...), 1)
+	for _, t := range types {
+		flag := byte(0)
+		if t.Unsigned {
+			flag = 0x80
+		}
+		dst = append(dst, byte(t.Type), flag)
+	}
+	return append(dst, body[n+1:]...)
+}
+
 // Flags of COM_STMT_BULK_EXECUTE.
 const (
 	BulkReturnIDs = 64

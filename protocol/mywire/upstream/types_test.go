@@ -392,3 +392,55 @@ func TestLiveParameterTypes(t *testing.T) {
 		t.Errorf("only %d types are read at all", read)
 	}
 }
+
+// TestLiveTypesAreSentOnce shows why AppendExecute is there: a server that has
+// not got the types reads nothing right.
+func TestLiveTypesAreSentOnce(t *testing.T) {
+	cfg := config(t, "native", "nativé ½")
+	cfg.Capabilities = mywire.CapDeprecateEOF
+	c, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	// A reply to either command is of four packets; the third of a result is its row.
+	send := func(payload []byte) (string, error) {
+		t.Helper()
+		if err := c.Writer.Command(payload); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Writer.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		c.Reader.SetSeq(c.Writer.Seq())
+		var third string
+		for i := range 4 {
+			body, _, err := c.next()
+			if err != nil {
+				return "", err
+			}
+			if i == 2 {
+				third = string(body)
+			}
+		}
+		return third, nil
+	}
+	if _, err := send(mywire.AppendText(nil, mywire.ComStmtPrepare, "select concat(?, '-', ?)")); err != nil {
+		t.Fatal(err)
+	}
+	execute := append(mywire.AppendStatement(nil, mywire.ComStmtExecute, 1), "\x00\x01\x00\x00\x00\x00\x00\x05\x00\x00\x00\x02ab"...)
+	types := []mywire.ParamType{{Type: mywire.TypeLong}, {Type: mywire.TypeVarString}}
+	if _, err := mywire.ParseExecute(execute, 2, types, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	const row = "\x00\x00\x045-ab"
+	if got, err := send(execute); err == nil && got == row {
+		t.Errorf("without types, the server reads %q", got)
+	}
+	if got, err := send(mywire.AppendExecute(nil, execute, types)); err != nil || got != row {
+		t.Errorf("with types, the server reads %q, %v", got, err)
+	}
+	if got, err := send(execute); err != nil || got != row {
+		t.Errorf("without types again, the server reads %q, %v", got, err)
+	}
+}

@@ -83,6 +83,9 @@ type Statement struct {
 	Changes Change
 	// Parameters is how many markers (?) the statement has.
 	Parameters int
+	// Several is set where the statement reaches to the end of the text because
+	// it may hold semicolons, as a block does, and others may follow in it.
+	Several bool
 	// Messages is set where the result quotes messages of the statement
 	// before: SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS.
 	Messages bool

@@ -120,7 +120,7 @@ func (a *Analyzer) analyze(sql string, cat *Catalog, st *State) (out *Analysis) 
 func (a *Analyzer) statement(t *text, cat *Catalog, cc *catalogCache, st *State, s *Statement) bool {
 	budget, volatile := maxBudget, false
 	r := &run{an: a, cat: cat, cc: cc, st: st, acc: newAccumulator(), text: t, budget: &budget, volatile: &volatile, stmt: s}
-	s.Span = t.span
+	s.Span, s.Several = t.span, t.whole
 	r.analyze()
 	r.facts(&s.Facts)
 	s.missing = r.acc.missing

@@ -31,6 +31,7 @@ type text struct {
 	server *Server
 	mode   SQLMode
 	hints  bool // an optimizer hint sets variables
+	whole  bool // it may hold semicolons, and reaches to the end of the text
 
 	d    decoded
 	base int // of d.text in the client's text
@@ -67,7 +68,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 	t := &text{src: rd.d.text, server: rd.server, mode: st.SQLMode, d: rd.d, base: rd.base}
 	lx := lexer{text: t.src, pos: rd.decodedPos(), server: rd.server, mode: st.SQLMode, narrow: rd.d.narrow}
 	g, begin := gate{}, 0
-	for whole := false; ; {
+	for {
 		tok := lx.next()
 		if tok.kind == tokenBad {
 			return nil, syntaxError("the text cannot be read: "+lx.fault, t.client(tok.start))
@@ -82,7 +83,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 				begin = lx.bangStart
 			}
 		}
-		if tok.kind == tokenOperator && t.src[tok.start] == ';' && !whole {
+		if tok.kind == tokenOperator && t.src[tok.start] == ';' && !t.whole {
 			if len(t.tokens) == 0 {
 				continue
 			}
@@ -93,7 +94,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 			return nil, complexError("too many tokens", t.client(tok.start))
 		}
 		t.tokens = append(t.tokens, tok)
-		whole = whole || len(t.tokens) <= maxPrefix && t.compound()
+		t.whole = t.whole || len(t.tokens) <= maxPrefix && t.compound()
 		if why := g.token(t.src, tok); why != "" {
 			return nil, complexError(why, t.client(tok.start))
 		}

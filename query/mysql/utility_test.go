@@ -386,6 +386,15 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// A block may hold semicolons, and what follows it cannot be told from it.
+func TestSeveral(t *testing.T) {
+	for sql, want := range map[string]bool{"BEGIN NOT ATOMIC SELECT 1; END; SELECT 2": true, "CREATE PROCEDURE p() SELECT 1": true, "BEGIN": false, "SELECT 1": false} {
+		if s := analyzeOne(t, sql); s.Several != want || s.Span.End != len(sql) {
+			t.Errorf("%s: several %v, span %v", sql, s.Several, s.Span)
+		}
+	}
+}
+
 func TestStaleState(t *testing.T) {
 	st := lineageState()
 	st.Stale = true

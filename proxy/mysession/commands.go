@@ -144,9 +144,10 @@ func (s *session) judged(ctx context.Context, body []byte, com mywire.Command, t
 	if err := s.relay(a); err != nil {
 		return err
 	}
-	if !a.failed {
-		s.apply(q)
+	if a.failed {
+		return s.failed(q)
 	}
+	s.apply(q)
 	return nil
 }
 

@@ -85,7 +85,7 @@ func (s *session) query(ctx context.Context, body []byte) error {
 		_, err := s.runStatement(ctx, &question{text: text}, false)
 		return err
 	case n == 1:
-		q := &question{text: text, s: &a.Statements[0], catalog: catalog, state: &s.state, whole: a.Err != nil}
+		q := &question{text: text, s: &a.Statements[0], catalog: catalog, state: &s.state, whole: a.Err != nil || a.Statements[0].Several}
 		_, err := s.runStatement(ctx, q, false)
 		return err
 	case !s.multi:
@@ -107,7 +107,7 @@ func (s *session) question(ctx context.Context, text string) *question {
 	a, catalog := s.analyse(ctx, text, &s.state)
 	q := &question{text: text, catalog: catalog, state: &s.state}
 	if len(a.Statements) == 1 {
-		q.s = &a.Statements[0]
+		q.s, q.whole = &a.Statements[0], a.Statements[0].Several
 	} else if len(a.Statements) > 1 {
 		q.s = unknownStatement(text, "the statements of the text cannot be told apart")
 	}
@@ -174,7 +174,7 @@ func (s *session) ask(q *question, a *answer, payload []byte) (bool, error) {
 	}
 	s.keepQuoting(a.st)
 	if a.failed {
-		return false, nil
+		return false, s.failed(q)
 	}
 	s.apply(q)
 	if s.tracking.lost {
@@ -334,6 +334,19 @@ func (s *session) apply(q *question) {
 	if q.s.Changes&(mysql.ChangeCatalog|mysql.ChangeUnknown) != 0 {
 		s.datasource.changed()
 	}
+}
+
+// failed follows what a statement may have changed before its error.
+func (s *session) failed(q *question) error {
+	if q.s == nil {
+		return nil
+	}
+	s.state.Failed(q.s)
+	if !s.state.Stale {
+		return nil
+	}
+	s.state.Stale = false
+	return s.retrack()
 }
 
 // current gives the definitions to analyse with: at least those that were made

@@ -404,7 +404,7 @@ func TestLiveTypesAreSentOnce(t *testing.T) {
 	}
 	defer c.Close()
 	// A reply to either command is of four packets; the third of a result is its row.
-	send := func(payload []byte) (string, error) {
+	send := func(payload []byte) (reply [4]string, err error) {
 		t.Helper()
 		if err := c.Writer.Command(payload); err != nil {
 			t.Fatal(err)
@@ -413,34 +413,36 @@ func TestLiveTypesAreSentOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Reader.SetSeq(c.Writer.Seq())
-		var third string
-		for i := range 4 {
+		for i := range reply {
 			body, _, err := c.next()
 			if err != nil {
-				return "", err
+				return reply, err
 			}
-			if i == 2 {
-				third = string(body)
-			}
+			reply[i] = string(body)
 		}
-		return third, nil
+		return reply, nil
 	}
-	if _, err := send(mywire.AppendText(nil, mywire.ComStmtPrepare, "select concat(?, '-', ?)")); err != nil {
+	reply, err := send(mywire.AppendText(nil, mywire.ComStmtPrepare, "select concat(?, '-', ?)"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	execute := append(mywire.AppendStatement(nil, mywire.ComStmtExecute, 1), "\x00\x01\x00\x00\x00\x00\x00\x05\x00\x00\x00\x02ab"...)
+	p, err := mywire.ParsePrepared([]byte(reply[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute := append(mywire.AppendStatement(nil, mywire.ComStmtExecute, p.Statement), "\x00\x01\x00\x00\x00\x00\x00\x05\x00\x00\x00\x02ab"...)
 	types := []mywire.ParamType{{Type: mywire.TypeLong}, {Type: mywire.TypeVarString}}
 	if _, err := mywire.ParseExecute(execute, 2, types, nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	const row = "\x00\x00\x045-ab"
-	if got, err := send(execute); err == nil && got == row {
+	if got, err := send(execute); err == nil && got[2] == row {
 		t.Errorf("without types, the server reads %q", got)
 	}
-	if got, err := send(mywire.AppendExecute(nil, execute, types)); err != nil || got != row {
+	if got, err := send(mywire.AppendExecute(nil, execute, types)); err != nil || got[2] != row {
 		t.Errorf("with types, the server reads %q, %v", got, err)
 	}
-	if got, err := send(execute); err != nil || got != row {
+	if got, err := send(execute); err != nil || got[2] != row {
 		t.Errorf("without types again, the server reads %q, %v", got, err)
 	}
 }

@@ -219,18 +219,18 @@ func (c *Catalog) Routine(schema, name string) []*Routine {
 func (c *Catalog) HasFunction(name string) bool { return c.bare[foldName(name)] }
 
 // Column finds a column by name, nil if there is none. The server compares
-// names of columns without case and without accents.
+// names of columns without case, in some places without accents too; here that
+// is so where no column has the very name.
 func (r *Relation) Column(name string) *Column {
-	if r.columns != nil {
-		return r.columns[foldName(name)]
+	if r.columns == nil {
+		c := *r
+		c.index()
+		return c.Column(name)
 	}
-	folded := foldName(name)
-	for i := range r.Columns {
-		if foldName(r.Columns[i].Name) == folded {
-			return &r.Columns[i]
-		}
+	if c := r.columns[lower(name)]; c != nil {
+		return c
 	}
-	return nil
+	return r.columns[foldName(name)]
 }
 
 // Attribute finds a column by its position, nil if there is none.
@@ -280,6 +280,11 @@ func (r *Relation) index() {
 		if c.Attr == 0 {
 			c.Attr = int16(i + 1)
 		}
-		r.columns[foldName(c.Name)] = c
+		r.columns[lower(c.Name)] = c
+	}
+	for i := range r.Columns {
+		if key := foldName(r.Columns[i].Name); r.columns[key] == nil {
+			r.columns[key] = &r.Columns[i]
+		}
 	}
 }

@@ -24,16 +24,20 @@ func foldName(name string) string {
 
 func foldWide(name string) string {
 	var b strings.Builder
-	for _, r := range norm.NFD.String(name) {
-		switch {
-		case unicode.Is(unicode.Mn, r):
-		case r == 'ß', r == 'ẞ', r == 'ſ':
-			b.WriteByte('s')
-		case r == 'ı', r == 'İ':
-			b.WriteByte('i')
-		default:
-			b.WriteRune(unicode.ToLower(unicode.ToUpper(r)))
+	for _, r := range name {
+		// The collation takes a character for the letter that it is made of.
+		letter, _ := utf8.DecodeRuneInString(norm.NFD.String(string(r)))
+		switch letter {
+		case 'ß', 'ẞ', 'ſ':
+			letter = 's'
+		case 'ı', 'İ':
+			letter = 'i'
+		case '\u0345': // a mark that is an iota in capitals
+			letter = 'ι'
+		case 'ϲ', 'Ϲ':
+			letter = 'σ'
 		}
+		b.WriteRune(unicode.ToLower(unicode.ToUpper(letter)))
 	}
 	return strings.TrimRight(b.String(), " ")
 }

@@ -18,10 +18,9 @@ func (s *State) Apply(cat *Catalog, stmt *Statement) {
 		delete(s.Prepared, stmt.Name)
 	case KindUse:
 		s.Database = stmt.Name
-	case KindDDL:
-		if _, ok := cat.Database(s.Database); stmt.Changes&ChangeDatabase != 0 && ok {
-			s.Stale = true // it may be the one that was dropped
-		}
+	}
+	if stmt.Changes&ChangeDatabase != 0 && stmt.Kind != KindUse {
+		s.Stale = true // another one, or the one that was dropped
 	}
 	assigned := false
 	for i := range stmt.Settings {

@@ -43,7 +43,7 @@ func Load(ctx context.Context, conn Querier, prev *Catalog) (*Catalog, error) {
 		read func(context.Context) error
 	}{
 		{"session", func(ctx context.Context) error { return conn.Query(ctx, sqlSession, none) }},
-		{"server", l.server}, {"databases", l.databases}, {"tables", l.tables}, {"columns", l.columns}, {"views", l.views},
+		{"server", l.server}, {"version", l.comments}, {"databases", l.databases}, {"tables", l.tables}, {"columns", l.columns}, {"views", l.views},
 		{"triggers", l.triggers}, {"rights", l.triggerRights},
 		{"routines", l.routines}, {"parameters", l.parameters}, {"indexes", l.indexes},
 		{"checks", l.checks}, {"foreign keys", l.foreignKeys}, {"partitions", l.partitions},
@@ -155,6 +155,23 @@ func (l *loader) server(ctx context.Context) error {
 	})
 	if err == nil && rows != 1 {
 		err = errors.New("the server says nothing of itself")
+	}
+	return err
+}
+
+// comments checks that the server runs the executable comments that a server
+// of its kind and version runs.
+func (l *loader) comments(ctx context.Context) error {
+	s, mark, want := l.c.Server, "!", "1 1 0"
+	if s.MariaDB {
+		mark, want = "M!", "2 1 0"
+	}
+	got := ""
+	err := l.each(ctx, fmt.Sprintf(sqlComments, mark, s.Version, mark, s.Version+1), 3, func(r *catalogRow) {
+		got = r.str(0) + " " + r.str(1) + " " + r.str(2)
+	})
+	if err == nil && got != want {
+		err = fmt.Errorf("the server calls itself %q, but runs the comments of another (%s, want %s)", s.VersionText, got, want)
 	}
 	return err
 }

@@ -7,6 +7,11 @@ const sqlSession = "SET NAMES utf8mb4, sql_mode = '', autocommit = 1"
 
 const sqlServer = "SELECT VERSION(), @@version_comment, @@lower_case_table_names, @@global.sql_mode, @@character_set_server"
 
+// sqlComments asks by executable comments which server this is, of which
+// version: what it says of itself is a setting. Its arguments are the mark of a
+// comment that has a version, the version, the mark again and the next version.
+const sqlComments = "SELECT 1 /*M! + 1 */, 0 /*%s%d + 1 */, 0 /*%s%d + 1 */"
+
 const sqlDatabases = "SELECT schema_name FROM information_schema.schemata ORDER BY 1"
 
 const sqlTables = "SELECT table_schema, table_name, table_type, engine FROM information_schema.tables ORDER BY 1, 2"

@@ -143,7 +143,7 @@ func (r *run) immediate(at int) {
 // executes analyses a statement that is another one's text.
 func (r *run) executes(verb, sql string, st *State) {
 	st.ClientCharset = "utf8mb4" // it was decoded
-	rd := &reader{sql: sql, server: &r.cat.Server}
+	rd := &reader{sql: sql, server: &r.cat.Server, dynamic: true}
 	t, terr := rd.next(st)
 	if terr == nil && (len(t.tokens) == 0 || strings.TrimRight(sql[rd.pos:], " \t\r\n;") != "") {
 		terr = syntaxError("the text does not hold one statement", -1)

@@ -109,6 +109,9 @@ func (r *run) setStatement(at int) {
 	outer := r.stmt.Settings
 	r.assignAll(at, end, list)
 	for i := range list {
+		if strings.HasPrefix(list[i].Name, "session_track") { // the one inside may set what is then not reported
+			r.gap(-1, "the statement sets "+list[i].Name+" for itself")
+		}
 		switch list[i].Name {
 		case "sql_mode", "character_set_client", "character_set_connection", "collation_connection":
 			r.gap(-1, "the statement sets "+list[i].Name+" for itself")

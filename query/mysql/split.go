@@ -13,6 +13,9 @@ import (
 type reader struct {
 	sql    string
 	server *Server
+	// dynamic is set for the text of PREPARE, which the server converts from
+	// one character set to another before it reads it.
+	dynamic bool
 
 	pos     int // in sql, where the next statement begins
 	charset string
@@ -66,7 +69,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 		rd.d, rd.base, rd.charset = d, rd.pos, charset
 	}
 	t := &text{src: rd.d.text, server: rd.server, mode: st.SQLMode, d: rd.d, base: rd.base}
-	lx := lexer{text: t.src, pos: rd.decodedPos(), server: rd.server, mode: st.SQLMode, narrow: rd.d.narrow}
+	lx := lexer{text: t.src, pos: rd.decodedPos(), server: rd.server, mode: st.SQLMode, narrow: rd.d.narrow || rd.dynamic}
 	g, begin := gate{}, 0
 	for {
 		tok := lx.next()

@@ -192,7 +192,7 @@ func (r *run) loadInto(n *ast.LoadDataStmt) {
 	sc := &scope{items: []*rangeItem{target.item}}
 	for _, a := range n.ColumnAssignments {
 		columns = append(columns, a.Column.Name.O)
-		r.use(r.expr(a.Expr, sc), query.UseWrite)
+		r.stores(r.expr(a.Expr, sc), "insert", name, a.Expr.OriginTextPosition())
 	}
 	for i := range target.rel.Columns {
 		c := &target.rel.Columns[i]

@@ -196,7 +196,12 @@ func (r *run) createdTable(x *ast.CreateTableStmt) {
 	}
 	for i, c := range x.Cols {
 		typ := c.Tp.InfoSchemaStr()
-		rel.Columns = append(rel.Columns, Column{Name: c.Name.Name.O, Attr: int16(i + 1), Type: ParseType(typ), TypeText: typ})
+		column := Column{Name: c.Name.Name.O, Attr: int16(i + 1), Type: ParseType(typ), TypeText: typ}
+		if column.Type.Wire() == TypeJSON && r.cat.Server.MariaDB { // text with a check there
+			column.TypeText = "longtext"
+			column.Type = ParseType(column.TypeText).extended(ExtendedJSON)
+		}
+		rel.Columns = append(rel.Columns, column)
 	}
 	r.stmt.tables = append(r.stmt.tables, rel)
 }

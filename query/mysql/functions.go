@@ -110,6 +110,12 @@ func (r *run) builtin(x *ast.FuncCallExpr, name string, safety Safety, v value, 
 func (r *run) storedFunction(schema, name string, args value, pos int) value {
 	full := displayName(schema, name)
 	safe := r.an.safe[foldName(full)]
+	if !safe {
+		if v, ok := r.followFunction(schema, name, args); ok {
+			r.function(query.Function{Schema: schema, Name: name, Safe: true, Pos: r.offset(pos)})
+			return v
+		}
+	}
 	r.function(query.Function{Schema: schema, Name: name, Safe: safe, Pos: r.offset(pos)})
 	if safe {
 		return derive(args)

@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"github.com/pingcap/tidb/pkg/parser/ast"
+
 	"github.com/weirdb/weir/query"
 )
 
@@ -46,26 +48,72 @@ func (r *run) callProcedure(at int) {
 	}
 }
 
-// follow evaluates the body of a procedure that is one query, and reports
-// whether it could.
-func (r *run) follow(schema, name string) bool {
+// body reads the body of the one routine of a name and kind, if it is one
+// statement that begins with a word. Nil if it cannot be followed.
+func (r *run) body(schema, name string, procedure bool, word string) (*Routine, *text) {
 	var f *Routine
 	for _, c := range r.cat.Routine(schema, name) {
-		if c.Procedure {
+		if c.Procedure == procedure {
 			if f != nil {
-				return false
+				return nil, nil
 			}
 			f = c
 		}
 	}
 	// Temporary tables hide those that the body names.
-	if f == nil || f.Body == "" || len(r.st.Temp) > 0 || f.SQLMode&(ModeForeign|ModeUnknown) != 0 {
-		return false
+	if f == nil || f.Package || f.Body == "" || len(r.st.Temp) > 0 || f.SQLMode&(ModeForeign|ModeUnknown) != 0 || r.depth >= maxDepth {
+		return nil, nil
 	}
 	st := &State{Database: f.Schema, SQLMode: f.SQLMode, ClientCharset: "utf8mb4"}
 	rd := &reader{sql: f.Body, server: &r.cat.Server}
 	t, terr := rd.next(st)
-	if terr != nil || rd.pos < len(f.Body) || t.word(0) != "select" || t.hints || t.parameters() > 0 {
+	if terr != nil || rd.pos < len(f.Body) || t.word(0) != word || t.hints || t.parameters() > 0 {
+		return nil, nil
+	}
+	return f, t
+}
+
+// within is a run inside of a routine's body, and the scope of its parameters,
+// which are made of a value. The server takes a name for a parameter first;
+// here a column of the same name counts too.
+func (r *run) within(f *Routine, t *text, v value) (*run, *scope) {
+	sub := *r
+	sub.text, sub.hidden = t, true
+	sub.depth++
+	sub.st = &State{Database: f.Schema, SQLMode: f.SQLMode, ClientCharset: "utf8mb4"}
+	params := &rangeItem{columnsOnly: true, scan: -1, origin: origin{opaque: true}}
+	for _, p := range f.Parameters {
+		params.cols = append(params.cols, named(p.Name, v))
+	}
+	return &sub, &scope{items: []*rangeItem{params}}
+}
+
+// followFunction evaluates a stored function that does nothing but RETURN an
+// expression, and reports whether it could.
+func (r *run) followFunction(schema, name string, args value) (value, bool) {
+	f, t := r.body(schema, name, false, "return")
+	if f == nil || !r.spend(len(t.tokens)) {
+		return value{}, false
+	}
+	n, terr := parse(t.print(1, len(t.tokens), []edit{{1, 1, "SELECT"}}), f.SQLMode)
+	if terr != nil {
+		return value{}, false
+	}
+	s, ok := n.(*ast.SelectStmt)
+	if !ok || s.From != nil || s.Fields == nil || len(s.Fields.Fields) != 1 || s.Fields.Fields[0].Expr == nil {
+		return value{}, false
+	}
+	sub, sc := r.within(f, t, derive(args))
+	v := derive(sub.expr(s.Fields.Fields[0].Expr, sc), args)
+	v.typ = ParseType(f.Returns)
+	return v, !sc.chance
+}
+
+// follow evaluates the body of a procedure that is one query, and reports
+// whether it could.
+func (r *run) follow(schema, name string) bool {
+	f, t := r.body(schema, name, true, "select")
+	if f == nil {
 		return false
 	}
 	edits, into := t.parametersOf(f)
@@ -73,14 +121,8 @@ func (r *run) follow(schema, name string) bool {
 	if terr != nil {
 		return false
 	}
-	// The server takes a name for a parameter first; here both count.
-	params := &rangeItem{columnsOnly: true, scan: -1, origin: origin{opaque: true}}
-	for _, p := range f.Parameters {
-		params.cols = append(params.cols, named(p.Name, value{literal: true}))
-	}
-	sub := *r
-	sub.text, sub.st, sub.hidden = t, st, true
-	out := sub.query(n, &scope{items: []*rangeItem{params}})
+	sub, sc := r.within(f, t, value{literal: true})
+	out := sub.query(n, sc)
 	r.acc.anyOrder = r.acc.anyOrder || out.fixed
 	if into == nil {
 		r.returns(out.cols)

@@ -390,6 +390,34 @@ func TestCall(t *testing.T) {
 }
 
 // A block may hold semicolons, and what follows it cannot be told from it.
+func TestFollowFunction(t *testing.T) {
+	cat := lineageCatalog()
+	in := []Parameter{{Name: "p_id", Mode: "IN", Type: "int(11)"}}
+	for name, body := range map[string]string{"f_price": "RETURN (SELECT price FROM shop.products WHERE id = p_id)", "f_two": "RETURN p_id * 2",
+		"f_soc": "RETURN (SELECT ssn FROM customers WHERE id = p_id)", "f_loop": "RETURN f_loop(p_id)", "f_chance": "RETURN RAND()",
+		"f_lock": "RETURN GET_LOCK('x', 0)", "f_block": "BEGIN RETURN 1; END", "f_kept": "RETURN @x := p_id"} {
+		cat.Routines = append(cat.Routines, &Routine{Schema: "shop", Name: name, Body: body, Parameters: in, Returns: "int(11)"})
+	}
+	cat.Index()
+	for _, c := range []struct{ sql, output, uses string }{
+		{"SELECT f_price(3) AS p", "p<products.price", "products.id:filter products.price:derived"},
+		{"SELECT f_two(credit) AS p FROM customers", "p<customers.credit", "customers.credit:derived"},
+		{"SELECT f_soc(3) AS p", "p<customers.ssn", "customers.id:filter customers.ssn:derived"},
+		{"SELECT f_price(vip) AS p FROM customers", "p<customers.vip,products.price", "customers.vip:derived,filter"},
+		{"SELECT f_loop(3) AS p", "gap", ""}, {"SELECT f_block(3) AS p", "gap", ""}, {"SELECT f_chance(3) AS p", "gap", ""},
+	} {
+		a := NewAnalyzer(Options{CacheEntries: -1}).Analyze(c.sql, cat, lineageState())
+		s := &a.Statements[0]
+		got := outputOf(&s.Facts)
+		if !s.Complete {
+			got = "gap"
+		}
+		if got != c.output || !strings.Contains(usesOf(&s.Facts), strings.Split(c.uses, " ")[0]) {
+			t.Errorf("%s: %q %q (%s)", c.sql, got, usesOf(&s.Facts), reasonsOf(&s.Facts))
+		}
+	}
+}
+
 func TestSeveral(t *testing.T) {
 	for sql, want := range map[string]bool{"BEGIN NOT ATOMIC SELECT 1; END; SELECT 2": true, "CREATE PROCEDURE p() SELECT 1": true, "BEGIN": false, "SELECT 1": false} {
 		if s := analyzeOne(t, sql); s.Several != want || s.Span.End != len(sql) {

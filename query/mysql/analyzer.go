@@ -56,6 +56,9 @@ type run struct {
 	dynamicText bool
 	// inside counts the statements around the one at hand.
 	inside int
+	// rewriting is set while names of the text are recorded to be replaced:
+	// bodies of routines, which cannot be, are not followed then.
+	rewriting bool
 	// volatile is set when the meaning depends on more than State.Key says.
 	volatile *bool
 	stmt     *Statement

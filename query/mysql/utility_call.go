@@ -61,7 +61,7 @@ func (r *run) body(schema, name string, procedure bool, word string) (*Routine, 
 		}
 	}
 	// Temporary tables hide those that the body names.
-	if f == nil || f.Package || f.Body == "" || len(r.st.Temp) > 0 || f.SQLMode&(ModeForeign|ModeUnknown) != 0 || r.depth >= maxDepth {
+	if f == nil || r.rewriting || f.Package || f.Body == "" || len(r.st.Temp) > 0 || f.SQLMode&(ModeForeign|ModeUnknown) != 0 || r.depth >= maxDepth {
 		return nil, nil
 	}
 	st := &State{Database: f.Schema, SQLMode: f.SQLMode, ClientCharset: "utf8mb4"}

@@ -182,6 +182,11 @@ func (r *run) showTableStatus(i int) {
 			pattern = s
 		}
 	}
+	if t.words(i, "where", "name") && t.is(i+2, "=") && i+4 == r.end() {
+		if s, ok := t.str(i + 3); ok {
+			pattern = strings.NewReplacer("\\", "\\\\", "%", "\\%", "_", "\\_").Replace(s)
+		}
+	}
 	key := r.cat.foldDatabase(database)
 	for _, rel := range r.cat.Relations {
 		if rel.Kind != KindTable || r.cat.foldDatabase(rel.Schema) != key || !like(foldName(rel.Name), foldName(pattern)) {

@@ -166,6 +166,7 @@ func TestShow(t *testing.T) {
 		{"SHOW INDEX FROM customers", true, "customers.id:derived customers.country:derived customers.ssn:derived customers.credit:derived"},
 		{"SHOW KEYS FROM `products` FROM `shop`", true, "products.id:derived products.category:derived"},
 		{"SHOW TABLE STATUS LIKE 'mess%'", true, "messages.id:derived messages.subject:derived messages.body:derived"},
+		{"SHOW TABLE STATUS WHERE Name = 'messages'", true, "messages.id:derived messages.subject:derived messages.body:derived"},
 		{"SHOW TABLE STATUS FROM hr LIKE 'contacts'", true, "hr.contacts.id:derived hr.contacts.email:derived"},
 		{"SHOW STATUS LIKE 'Ssl_cipher'", true, ""},
 		{"SHOW STATUS LIKE 'Ssl%'", true, ""},

@@ -31,6 +31,10 @@ func (t *text) forms(from, to int) []edit {
 			if t.word(i+1) == "system_time" {
 				f.systemTime(i)
 			}
+		default:
+			if t.server.MariaDB {
+				f.more(i, from)
+			}
 		}
 	}
 	return f.edits

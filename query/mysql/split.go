@@ -385,8 +385,28 @@ func (t *text) unreserved(i int) bool {
 		return true
 	case "cume_dist", "dense_rank", "first_value", "lag", "last_value", "lead", "nth_value", "ntile", "percent_rank", "rank":
 		return !t.is(i+1, "(")
+	case "option", "window", "virtual", "stored", "generated", "until", "row":
+		return t.begins(i-1) && t.ends(i+1)
 	}
 	return false
+}
+
+// begins says that a token is one after which an expression or a name begins.
+func (t *text) begins(i int) bool {
+	switch t.word(i) {
+	case "select", "distinct", "as", "by", "where", "and", "or", "on", "having":
+		return true
+	}
+	return t.is(i, ",") || t.is(i, "(")
+}
+
+// ends says that a token is one before which a name has ended.
+func (t *text) ends(i int) bool {
+	switch t.word(i) {
+	case "from", "as", "and", "or", "is", "in", "like", "asc", "desc", "between":
+		return true
+	}
+	return i >= len(t.tokens) || t.is(i, ",") || t.is(i, ")") || t.is(i, "=") || t.is(i, "<") || t.is(i, ">")
 }
 
 // quoteName is a name in backticks.

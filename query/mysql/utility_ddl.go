@@ -38,7 +38,18 @@ func (r *run) definition(at int) {
 		r.sequenceDefinition(at, verb)
 		return
 	}
-	n := r.grammar(at, r.end(), nil)
+	var edits []edit
+	replaces := kind == "table" && r.text.words(at+1, "or", "replace")
+	if replaces { // the grammar has it for views alone
+		edits = []edit{{at + 1, at + 3, ""}}
+	}
+	n := r.grammar(at, r.end(), edits)
+	if x, ok := n.(*ast.CreateTableStmt); ok && replaces {
+		r.stmt.dropped = append(r.stmt.dropped, r.cat.key(r.databaseOf(x.Table), x.Table.Name.O))
+		if rel := r.lookup(r.databaseOf(x.Table), x.Table.Name.O); rel != nil {
+			r.acc.table(rel, true, "ddl")
+		}
+	}
 	if n == nil {
 		r.stmt.Kind, r.stmt.Class = KindDDL, query.ClassDDL
 		r.stmt.Verbs = append(r.stmt.Verbs, verb)

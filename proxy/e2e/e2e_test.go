@@ -58,7 +58,7 @@ func (s *stack) drive(t *testing.T, c client) {
 	if len(missing) > 0 {
 		t.Errorf("the client did not get to %s", strings.Join(missing, ", "))
 	}
-	compare(t, direct, through)
+	compare(t, direct, through, s.refusals)
 }
 
 // afterwards reloads, and looks at what all of that has left.

@@ -79,6 +79,7 @@ var masks = map[string][]mask{
 	"pipeline":  {same, email},
 	"binary":    {same, email},
 	"several":   {same, email},
+	"changed":   {same, email},
 	"contact":   {same, email},
 	"contacts":  {same, firstLetter, firstLetter, email, phone, same},
 	"whole_row": {same, firstLetter, firstLetter, email, phone, yearOnly, redacted, same, same, same, same, address, same},

@@ -32,7 +32,7 @@ func plain(v any) any {
 }
 
 // compare checks what was seen through weir against what was seen directly.
-func compare(t *testing.T, direct, through []observation) {
+func compare(t *testing.T, direct, through []observation, refusals map[string]func(any) string) {
 	t.Helper()
 	if len(through) < len(direct) {
 		t.Fatalf("through weir the client ended after %d of %d observations", len(through), len(direct))

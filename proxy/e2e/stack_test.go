@@ -30,6 +30,8 @@ type endpoint struct {
 	admin, adminPW             string // an administrator
 	application, applicationPW string // one that reads only
 	weir                       bool
+	datasource                 string   // behind @ in the login names of MySQL's clients
+	frozen                     int      // MySQL: port of the read-only source
 	extra                      []string // environment of the client program
 }
 
@@ -42,14 +44,23 @@ func (e endpoint) url(user, password, database string) string {
 	return u.String()
 }
 
+// login is the name that MySQL's clients log in with.
+func (e endpoint) login(user string) string {
+	if e.datasource == "" {
+		return user
+	}
+	return user + "@" + e.datasource
+}
+
 // env is the environment of a client program.
 func (e endpoint) env() []string {
 	through := "0"
 	if e.weir {
 		through = "1"
 	}
-	env := append(os.Environ(), "PGHOST="+host, "PGPORT="+strconv.Itoa(e.port), "PGDATABASE=shop", "PGUSER="+e.user, "PGPASSWORD="+e.password,
-		"PGSSLMODE=verify-full", "PGSSLROOTCERT="+e.ca, "E2E_ADMIN="+e.admin, "E2E_ADMIN_PASSWORD="+e.adminPW, "E2E_WEIR="+through,
+	env := append(os.Environ(), "E2E_HOST="+host, "E2E_PORT="+strconv.Itoa(e.port), "E2E_DATABASE=shop", "E2E_USER="+e.login(e.user),
+		"E2E_PASSWORD="+e.password, "E2E_CA="+e.ca, "PGHOST="+host, "PGPORT="+strconv.Itoa(e.port), "PGDATABASE=shop", "PGUSER="+e.user, "PGPASSWORD="+e.password,
+		"PGSSLMODE=verify-full", "PGSSLROOTCERT="+e.ca, "E2E_ADMIN="+e.login(e.admin), "E2E_ADMIN_PASSWORD="+e.adminPW, "E2E_WEIR="+through,
 		"PGTZ=UTC", "TZ=UTC", "PGCONNECT_TIMEOUT=10", "PYTHONDONTWRITEBYTECODE=1", "LC_ALL=C.UTF-8")
 	return append(env, e.extra...)
 }
@@ -63,6 +74,7 @@ type stack struct {
 	upstream      string // password of the role that weir logs in as
 	adminAddress  string
 	direct, proxy endpoint
+	refusals      map[string]func(any) string // what clients see only through weir
 	weir          *process
 }
 
@@ -75,7 +87,7 @@ func newStack(t *testing.T, binary string, major int) *stack {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
-	s := &stack{major: major, binary: binary, dir: t.TempDir(), server: server, upstream: secret()}
+	s := &stack{major: major, binary: binary, dir: t.TempDir(), server: server, upstream: secret(), refusals: refusals}
 	s.loadDemo(t, ctx)
 	s.configure(t)
 	s.addPeople(t)

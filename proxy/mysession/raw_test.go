@@ -114,9 +114,9 @@ func masked(s gate.Statement) *gate.Ticket {
 		for _, ref := range o.Origins {
 			if ref.Table == "users" && ref.Column != "id" {
 				t.Touched = true
-				spec := map[string]masking.Spec{"email": {Function: "email"}, "born": {Function: "date", Args: map[string]any{"part": "year"}}}[ref.Column]
+				spec := map[string]masking.Spec{"email": {Function: "email"}, "born": {Function: "date_trunc", Args: map[string]any{"unit": "year"}}}[ref.Column]
 				if spec.Function == "" {
-					spec.Function = "constant"
+					spec.Function = "redact"
 				}
 				t.Masks = append(t.Masks, gate.OutputMask{Index: i, Spec: spec, Source: o.Source, SourceAttr: o.SourceAttr, Column: ref})
 			}

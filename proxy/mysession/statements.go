@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/weirdb/weir/protocol/mywire"
@@ -99,6 +100,13 @@ func (s *session) query(ctx context.Context, body []byte) error {
 		}
 	}
 	return nil
+}
+
+// uncut says that a text of one statement may hold more: it could not be read,
+// and there is something behind a semicolon.
+func uncut(a *mysql.Analysis, text string) bool {
+	return (a.Err != nil || a.Statements[0].Class == query.ClassUnknown) &&
+		strings.Contains(strings.TrimRight(text, "; \t\r\n"), ";")
 }
 
 // question analyses a text that is to be one statement now. One that turns out

@@ -141,6 +141,12 @@ func (s *State) applyTables(cat *Catalog, stmt *Statement) {
 			s.temps = 1
 		}
 		rel.ID = FirstTemporary + s.temps
+		if own, ok := cat.Database(rel.Schema); ok {
+			rel.Schema = own
+		}
+		if cat.Server.LowerCaseTableNames == 1 {
+			rel.Name = lower(rel.Name)
+		}
 		rel.columns = nil
 		rel.index()
 		k := cat.key(rel.Schema, rel.Name)

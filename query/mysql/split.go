@@ -161,6 +161,8 @@ func (t *text) compound() bool {
 	switch t.word(0) {
 	case "begin":
 		return n == 2 && word == "not"
+	case "set": // SET STATEMENT … FOR a block
+		return n > 4 && t.word(1) == "statement" && t.word(n-2) == "for" && (word == "begin" || word == "create" || word == "alter")
 	case "if", "case", "loop", "while", "repeat", "for", "declare":
 		return n == 1
 	case "create", "alter":

@@ -442,10 +442,29 @@ func TestMoreForms(t *testing.T) {
 }
 
 func TestSeveral(t *testing.T) {
-	for sql, want := range map[string]bool{"BEGIN NOT ATOMIC SELECT 1; END; SELECT 2": true, "CREATE PROCEDURE p() SELECT 1": true, "BEGIN": false, "SELECT 1": false} {
+	for sql, want := range map[string]bool{"BEGIN NOT ATOMIC SELECT 1; END; SELECT 2": true, "CREATE PROCEDURE p() SELECT 1": true,
+		"SET STATEMENT lc_messages='x' FOR BEGIN NOT ATOMIC SELECT 1; END": true, "BEGIN": false, "SELECT 1": false} {
 		if s := analyzeOne(t, sql); s.Several != want || s.Span.End != len(sql) {
 			t.Errorf("%s: several %v, span %v", sql, s.Several, s.Span)
 		}
+	}
+}
+
+// Names of temporary tables are stored as the server stores them.
+func TestTemporaryNames(t *testing.T) {
+	cat := lineageCatalog()
+	cat.Server.LowerCaseTableNames = 1
+	cat.Index()
+	st := lineageState()
+	a := NewAnalyzer(Options{}).Analyze("CREATE TEMPORARY TABLE SHOP.Notes (a INT)", cat, st)
+	st.Apply(cat, &a.Statements[0])
+	for k, rel := range st.Temp {
+		if k != (TableName{"shop", "notes"}) || rel.Schema != "shop" || rel.Name != "notes" {
+			t.Errorf("%v: %s.%s", k, rel.Schema, rel.Name)
+		}
+	}
+	if s := NewAnalyzer(Options{}).Analyze("SELECT a FROM nOTES", cat, st).Statements[0]; !s.Complete {
+		t.Error(reasonsOf(&s.Facts))
 	}
 }
 

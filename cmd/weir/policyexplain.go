@@ -99,6 +99,9 @@ func explain(ctx context.Context, path, user, datasource, sql string) (*explaine
 	if d == nil {
 		return nil, fmt.Errorf("datasource %q is not in %s", datasource, path)
 	}
+	if d.Engine != enginePostgres {
+		return nil, fmt.Errorf("datasource %s is %s; statements are explained for PostgreSQL only", d.Name, d.Engine)
+	}
 	person, err := lookupPerson(ctx, config, user)
 	if err != nil {
 		return nil, err

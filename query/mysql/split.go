@@ -285,16 +285,19 @@ type printer struct {
 	t   *text
 	b   strings.Builder
 	end int // in src, of what was written last
-	// last is the last byte that was written.
-	last byte
+	// last is the last byte that was written, edited says that it was no token's.
+	last   byte
+	edited bool
 }
 
 // put writes a text for what stands in src from start to end; same says that
 // it is that.
 func (p *printer) put(text string, start, end int, same bool) {
-	if start > p.end || text != "" && p.b.Len() > 0 && (isIdent(text[0]) && isIdent(p.last) || text[0] == '`' && p.last == '`') {
+	if start > p.end || text != "" && p.b.Len() > 0 && (isIdent(text[0]) && isIdent(p.last) || text[0] == '`' && p.last == '`' ||
+		text[0] == '.' && p.edited && isDigit(p.last)) {
 		p.b.WriteByte(' ')
 	}
+	p.edited = !same
 	if text != "" {
 		p.last = text[len(text)-1]
 	}

@@ -52,6 +52,7 @@ func (s *session) prepare(ctx context.Context, body []byte) error {
 		return clientError(err)
 	}
 	text := string(raw)
+	s.last = 0 // also if nothing comes of it: an EXECUTE sent along must not run an older one
 	a, catalog := s.analyse(ctx, text, &s.state)
 	p := &prepared{text: text, state: s.state, applied: &query.Rewritten{}}
 	switch len(a.Statements) {
@@ -384,8 +385,7 @@ func (s *session) unanswered(body []byte) error {
 
 // closeStatement forgets a statement. Nothing answers it.
 func (s *session) closeStatement(body []byte) error {
-	id, err := mywire.ParseStatement(body, mywire.ComStmtClose)
-	if err != nil {
+	if _, err := mywire.ParseStatement(body, mywire.ComStmtClose); err != nil {
 		return clientError(err)
 	}
 	p, err := s.known(body)
@@ -394,7 +394,7 @@ func (s *session) closeStatement(body []byte) error {
 	}
 	p.abandon()
 	delete(s.prepared, p.id)
-	if id == s.last {
+	if p.id == s.last {
 		s.last = 0
 	}
 	return s.unanswered(body)

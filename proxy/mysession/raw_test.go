@@ -286,3 +286,56 @@ func TestLiveChangeUser(t *testing.T) {
 		t.Error("a session goes on after a failed change of its user")
 	}
 }
+
+// TestLivePipelinedExecute: MariaDB's connectors send EXECUTE of "the last one"
+// along with PREPARE.
+func TestLivePipelinedExecute(t *testing.T) {
+	w := start(t, setup{})
+	c := w.raw("ana", nil)
+	c.prepare("SELECT 'older'")
+	p := c.prepare("SELECT 'newer'")
+	for _, id := range []uint32{p.Statement, mywire.LastStatement} {
+		c.say(execute(id, 0))
+		c.packet()
+		c.packet()
+		if row := string(c.packet()); !strings.HasSuffix(row, "newer") {
+			t.Errorf("statement %d gives %q", id, row)
+		}
+		c.packet()
+	}
+	w.gate.mu.Lock()
+	w.gate.denies = "email"
+	w.gate.mu.Unlock()
+	c.say(mywire.AppendText(nil, mywire.ComStmtPrepare, "SELECT email FROM users"))
+	if k := kind(c.packet()); k != "ERR 1143" {
+		t.Fatalf("a denied PREPARE: %s", k)
+	}
+	c.say(execute(mywire.LastStatement, 0))
+	if k := kind(c.packet()); k != "ERR 1243" {
+		t.Errorf("EXECUTE of a denied statement: %s", k)
+	}
+}
+
+// TestLiveBulkExecute: rows of parameters in one command (MariaDB).
+func TestLiveBulkExecute(t *testing.T) {
+	w := start(t, setup{})
+	c := w.raw("ana", func(cfg *upstream.Config) { cfg.Capabilities |= mywire.CapBulkOperations })
+	p := c.prepare("INSERT INTO plain (id, note) VALUES (?, ?)")
+	b := binary.LittleEndian.AppendUint32([]byte{byte(mywire.ComStmtBulkExecute)}, p.Statement)
+	b = append(b, mywire.BulkSendTypes, 0, byte(mywire.TypeLong), 0, byte(mywire.TypeVarString), 0)
+	for i, note := range []string{"first", "second"} {
+		b = binary.LittleEndian.AppendUint32(append(b, mywire.BulkValue), uint32(7001+i))
+		b = append(append(b, mywire.BulkValue, byte(len(note))), note...)
+	}
+	c.say(b)
+	if k := kind(c.packet()); k != "OK" {
+		t.Fatalf("bulk execute: %s", k)
+	}
+	var notes []string
+	if _, err := c.Query("SELECT note FROM plain WHERE id > 7000 AND id < 7003 ORDER BY id", func(cells [][]byte) error {
+		notes = append(notes, string(cells[0]))
+		return nil
+	}); err != nil || strings.Join(notes, " ") != "first second" {
+		t.Errorf("%q, %v", notes, err)
+	}
+}

@@ -157,6 +157,7 @@ type setup struct {
 	proxy    proxy.Options
 	readOnly bool
 	tlsOnly  bool
+	upstream string // address of a scripted server in the real one's place
 }
 
 func start(t *testing.T, s setup) *weir {
@@ -185,8 +186,12 @@ func start(t *testing.T, s setup) *weir {
 		return mysession.CatalogConnection(ctx, cfg)
 	}})
 	t.Cleanup(catalogs.Close)
+	session := cfg
+	if s.upstream != "" {
+		session.Address, session.TLS = s.upstream, upstream.Disable
+	}
 	ds := &mysession.Datasource{Target: gate.Target{Datasource: "shop", Engine: "mariadb", ReadOnly: s.readOnly},
-		Upstream: cfg, Catalogs: catalogs, Analyzer: mysql.NewAnalyzer(mysql.Options{})}
+		Upstream: session, Catalogs: catalogs, Analyzer: mysql.NewAnalyzer(mysql.Options{})}
 	o := s.options
 	o.Auth, o.MaskKeys = a, keys
 	if o.Gate == nil {

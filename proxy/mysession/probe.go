@@ -90,7 +90,11 @@ func (s *session) watch(values map[string]string) error {
 	if s.tracking.all {
 		names = []string{"*"}
 	}
-	_, err := s.up.Query(fmt.Sprintf("SET SESSION session_track_schema = ON, SESSION session_track_system_variables = '%s'", strings.Join(names, ",")), nil)
+	sql := fmt.Sprintf("SET SESSION session_track_schema = ON, SESSION session_track_system_variables = '%s'", strings.Join(names, ","))
+	if s.datasource.Target.ReadOnly {
+		sql += ", SESSION session_track_transaction_info = 'CHARACTERISTICS'"
+	}
+	_, err := s.up.Query(sql, nil)
 	return err
 }
 
@@ -122,6 +126,11 @@ func (s *session) observed(ch mywire.SessionChange) error {
 	switch ch.Kind {
 	case mywire.TrackSchema:
 		s.state.Database = value
+	case mywire.TrackCharacteristics:
+		// It comes before anything could be written.
+		if s.datasource.Target.ReadOnly && strings.Contains(strings.ToUpper(value), "READ WRITE") {
+			return errUndone
+		}
 	case mywire.TrackVariable:
 		switch strings.ToLower(string(ch.Name)) {
 		case "sql_mode":
@@ -146,6 +155,8 @@ func (s *session) passes(ch mywire.SessionChange) bool {
 	switch ch.Kind {
 	case mywire.TrackSchema:
 		return s.tracking.schema
+	case mywire.TrackCharacteristics, mywire.TrackTransaction:
+		return !s.datasource.Target.ReadOnly // there it is weir that asked
 	case mywire.TrackVariable:
 		return s.tracking.all || slices.Contains(s.tracking.wanted, strings.ToLower(string(ch.Name)))
 	}

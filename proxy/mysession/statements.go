@@ -335,7 +335,7 @@ func (s *session) apply(q *question) {
 	s.state.Stale = false
 	for i := range q.s.Settings {
 		switch q.s.Settings[i].Name {
-		case "session_track_system_variables", "session_track_schema":
+		case "session_track_system_variables", "session_track_schema", "session_track_transaction_info":
 			s.tracking.lost = true
 		}
 	}

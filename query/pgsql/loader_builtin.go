@@ -23,9 +23,9 @@ const (
 // where is the condition on an OID.
 func (o objects) where(oid string) string {
 	if o == builtinObjects {
-		return " AND NOT " + oid + "::pg_catalog.int8 > 16383"
+		return " AND NOT " + oid + " > '16383'::pg_catalog.oid"
 	}
-	return " AND " + oid + "::pg_catalog.int8 > 16383"
+	return " AND " + oid + " > '16383'::pg_catalog.oid"
 }
 
 // builtins is what a catalog has from initdb. Nothing in it is ever changed.
@@ -103,7 +103,7 @@ func (l *loader) take(b *builtins) {
 // its identity and the transaction that wrote it.
 var sqlBuiltins = func() string {
 	sum := func(from, oid, id string) string {
-		return fmt.Sprintf(`(SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hash_record_extended(ROW(%s, x.xmin), 0))) FROM pg_catalog.%s x WHERE NOT %s::pg_catalog.int8 > 16383)`, id, from, oid)
+		return fmt.Sprintf(`(SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hash_record_extended(ROW(%s, x.xmin), 0))) FROM pg_catalog.%s x WHERE NOT %s > '16383'::pg_catalog.oid)`, id, from, oid)
 	}
 	return `SELECT pg_catalog.concat_ws(' ', ` + strings.Join([]string{
 		sum("pg_namespace", "x.oid", "x.oid"),

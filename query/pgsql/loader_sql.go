@@ -24,6 +24,7 @@ const loadBegin = `BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SET LOCAL search_path = '';
 SET LOCAL lock_timeout = '500ms';
 SET LOCAL client_encoding = 'UTF8';
+SET LOCAL jit = off;
 SET LOCAL quote_all_identifiers = off;
 SET LOCAL standard_conforming_strings = on`
 

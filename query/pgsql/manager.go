@@ -334,7 +334,7 @@ func (w *watcher) connect(ctx context.Context) error {
 		return err
 	}
 	w.conn = conn
-	return conn.PgConn().Exec(ctx, `SET application_name = 'weir catalog'; SET search_path = ''; SET statement_timeout = 0; `+
+	return conn.PgConn().Exec(ctx, `SET application_name = 'weir catalog'; SET search_path = ''; SET statement_timeout = 0; SET jit = off; `+
 		`SET client_min_messages = error; SET idle_in_transaction_session_timeout = '60s'`).Close()
 }
 

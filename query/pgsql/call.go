@@ -69,7 +69,7 @@ func (r *run) call(f *pg.FuncCall, sc *scope) value {
 		sc.aggregates = true
 	}
 	if use != 0 {
-		r.aggregated(f, chosen)
+		r.aggregated(f, chosen, site.args, sc)
 	}
 	if use != 0 {
 		for i := range site.args {

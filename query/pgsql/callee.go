@@ -26,6 +26,7 @@ func (r *run) callOne(site callSite, f *Function) value {
 	}
 	if f.Volatile == 'v' {
 		r.volatiles++
+		r.acc.byOrder = true // numbers, times and chance come to rows as they are met
 	}
 	safety := r.safety(f)
 	if safety.Safe() {

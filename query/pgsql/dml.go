@@ -362,11 +362,18 @@ func subscripts(steps []*pg.Node) []*pg.Node {
 
 func (r *run) update(x *pg.UpdateStmt, outer *scope) []column {
 	sc := outer.inner()
+	before := len(r.acc.scattered)
 	r.with(x.WithClause, sc)
+	read := len(r.acc.scattered) > before
 	t := r.openTarget(x.Relation, "UPDATE")
 	if t == nil {
 		return nil
 	}
+	before = len(r.acc.scattered)
+	defer func() {
+		// New rows are stored as they come, and of several only the first counts.
+		r.acc.byOrder = r.acc.byOrder || read || len(r.acc.scattered) > before
+	}()
 	r.rec.writing(x.Relation, t, x)
 	for _, f := range x.FromClause {
 		sc.items = append(sc.items, r.from(f, sc)...)
@@ -403,6 +410,7 @@ func (r *run) delete(x *pg.DeleteStmt, outer *scope) []column {
 func (r *run) merge(x *pg.MergeStmt, outer *scope) []column {
 	sc := outer.inner()
 	r.with(x.WithClause, sc)
+	r.acc.byOrder = true // new rows are stored as they come
 	t := r.openTarget(x.Relation, "MERGE")
 	if t == nil {
 		return nil

@@ -85,6 +85,9 @@ func (r *run) expr(n *pg.Node, sc *scope) value {
 	case *pg.Node_CollateClause:
 		v := r.expr(x.CollateClause.Arg, sc)
 		v.source, v.attr = 0, 0
+		if schema, _ := qualifiedName(x.CollateClause.Collname); schema != "pg_catalog" {
+			r.acc.byOrder = true // it may not tell all values apart
+		}
 		return v
 	}
 	return r.exprMore(n, sc)
@@ -117,9 +120,11 @@ func (r *run) exprMore(n *pg.Node, sc *scope) value {
 		return r.currentOf(x.CurrentOfExpr)
 	case *pg.Node_SelectStmt:
 		var v value
-		for _, c := range r.selectStmt(x.SelectStmt, sc) {
+		cols := r.selectStmt(x.SelectStmt, sc)
+		for _, c := range cols {
 			v = derive(v, c.value)
 		}
+		r.listed(x.SelectStmt, cols)
 		return v
 	case *pg.Node_XmlExpr:
 		r.rec.fails("a function over XML")
@@ -136,6 +141,7 @@ func (r *run) exprMore(n *pg.Node, sc *scope) value {
 		*pg.Node_JsonFuncExpr, *pg.Node_JsonIsPredicate, *pg.Node_JsonKeyValue, *pg.Node_JsonArgument:
 		return r.parts(n.ProtoReflect(), sc)
 	case *pg.Node_JsonObjectAgg, *pg.Node_JsonArrayAgg:
+		r.acc.byOrder = true
 		return r.parts(n.ProtoReflect(), sc).with(query.UseAggregate)
 	}
 	return r.unknownNode(n, sc)
@@ -322,6 +328,7 @@ func (r *run) subLink(x *pg.SubLink, sc *scope) value {
 			return one
 		}
 	case pg.SubLinkType_ARRAY_SUBLINK:
+		r.listed(x.Subselect.GetSelectStmt(), cols)
 		if len(cols) == 1 {
 			v.typ = r.arrayOf(cols[0].value.typ)
 		}

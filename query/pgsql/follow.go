@@ -38,7 +38,11 @@ func (r *run) follow(f *Function, site callSite) (value, bool) {
 		}
 		sc.params.values[i].row = site.args[i].row
 	}
+	before := len(r.acc.scattered)
 	cols := sub.selectStmt(sel, sc)
+	if len(r.acc.scattered) > before {
+		r.acc.byOrder = true // it gives the first row, and can fail
+	}
 	if len(cols) > 1 { // one that is not read is computed with the others
 		for _, c := range cols {
 			sub.computed(c)

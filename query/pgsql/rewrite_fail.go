@@ -61,7 +61,7 @@ func (rec *recording) operates(r *run, names []*pg.Node, left, right value) {
 	}
 	ops := r.resolved(schema, name, left, right)
 	rec.sameUnderPath(r, schema, name, left, right, ops)
-	if rec.late {
+	if rec.late && !rec.always {
 		return
 	}
 	constant := len(left.deps) == 0 && len(right.deps) == 0 // tells nothing of a row

@@ -27,6 +27,7 @@ type recording struct {
 	stored *storedText // while what is evaluated is not the client's
 	depth  int         // of queries in one another
 	late   bool        // what is evaluated now comes after all conditions
+	always bool        // which does not matter
 }
 
 func newRecording() *recording {
@@ -154,7 +155,7 @@ func (rec *recording) done(late bool) {
 
 // fails notes something that can fail or has an effect.
 func (rec *recording) fails(what string) {
-	if rec != nil && !rec.late && rec.loud == "" {
+	if rec != nil && (rec.always || !rec.late) && rec.loud == "" {
 		rec.loud = what
 	}
 }

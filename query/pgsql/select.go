@@ -82,6 +82,7 @@ func (r *run) combine(s *pg.SelectStmt, left, right []column) []column {
 		v.source, v.attr, v.row = 0, 0, nil
 		if distinct {
 			r.use(v, query.UseDistinct)
+			r.merged(v)
 		} else {
 			// The server computes every column of every branch.
 			r.computed(l)
@@ -187,6 +188,7 @@ func (r *run) plain(s *pg.SelectStmt, sc *scope) []column {
 		if d == nil || d.Node == nil { // plain DISTINCT
 			for _, c := range cols {
 				r.use(c.value, query.UseDistinct)
+				r.merged(c.value)
 			}
 			continue
 		}
@@ -348,12 +350,16 @@ func (r *run) group(n *pg.Node, cols []column, sc *scope) {
 	if name := bareName(n); name != "" {
 		for _, it := range sc.items {
 			if !it.nameOnly && len(it.column(name)) > 0 {
-				r.use(r.expr(n, sc), query.UseGroup)
+				v := r.expr(n, sc)
+				r.use(v, query.UseGroup)
+				r.merged(v)
 				return
 			}
 		}
 	}
-	r.use(r.sortKey(n, cols, sc), query.UseGroup)
+	v := r.sortKey(n, cols, sc)
+	r.use(v, query.UseGroup)
+	r.merged(v)
 }
 
 // sort uses ORDER BY: an output column's number or name, or an expression.

@@ -29,15 +29,15 @@ func (r *run) statement(n *pg.Node) {
 	case *pg.Node_InsertStmt:
 		r.class(query.ClassWrite, "INSERT")
 		r.returning(x.InsertStmt.ReturningList, r.insert(x.InsertStmt, sc))
-		r.acc.anyOrder = !r.acc.byOrder
+		r.settleOrder(true, func(again *run) { again.insert(x.InsertStmt, sc.beside()) })
 	case *pg.Node_UpdateStmt:
 		r.class(query.ClassWrite, "UPDATE")
 		r.returning(x.UpdateStmt.ReturningList, r.update(x.UpdateStmt, sc))
-		r.acc.anyOrder = !r.acc.byOrder && len(x.UpdateStmt.ReturningList) == 0
+		r.settleOrder(len(x.UpdateStmt.ReturningList) == 0, func(again *run) { again.update(x.UpdateStmt, sc.beside()) })
 	case *pg.Node_DeleteStmt:
 		r.class(query.ClassWrite, "DELETE")
 		r.returning(x.DeleteStmt.ReturningList, r.delete(x.DeleteStmt, sc))
-		r.acc.anyOrder = !r.acc.byOrder && len(x.DeleteStmt.ReturningList) == 0
+		r.settleOrder(len(x.DeleteStmt.ReturningList) == 0, func(again *run) { again.delete(x.DeleteStmt, sc.beside()) })
 	case *pg.Node_MergeStmt:
 		r.class(query.ClassWrite, "MERGE")
 		r.returning(x.MergeStmt.ReturningList, r.merge(x.MergeStmt, sc))

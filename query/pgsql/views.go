@@ -49,6 +49,9 @@ func (r *run) analyseView(rel *Relation) *viewFacts {
 		return out
 	}
 	out.cols = sub.selectStmt(sel, &scope{})
+	if len(sub.acc.scattered) > 0 && !sub.acc.byOrder {
+		sub.acc.byOrder = sub.probe(func(again *run) { again.selectStmt(sel, &scope{}) })
+	}
 	return out
 }
 

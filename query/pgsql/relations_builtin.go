@@ -66,6 +66,7 @@ const (
 	holdsValues      = "it holds values of tables"
 	holdsFiles       = "it shows files of the server"
 	holdsSizes       = "it tells how large values or partitions are"
+	holdsPlaces      = "it tells where rows lie, and so how long values are"
 )
 
 // sensitiveRelations of pg_catalog; all pg_stat_* and pg_statio_* that are not
@@ -101,6 +102,8 @@ var sensitiveCatalogColumns = map[string]string{
 	"pg_locks.classid":            "it shows keys of advisory locks",
 	"pg_locks.objid":              "it shows keys of advisory locks",
 	"pg_locks.objsubid":           "it shows keys of advisory locks",
+	"pg_locks.page":               holdsPlaces,
+	"pg_locks.tuple":              holdsPlaces,
 	"pg_stat_activity.query":      "it shows statements of other sessions",
 	"pg_subscription.subconninfo": holdsCredentials,
 	"pg_user_mappings.umoptions":  holdsCredentials,

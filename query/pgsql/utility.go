@@ -103,12 +103,15 @@ func (r *run) utilityMore(n *pg.Node) {
 		r.class(query.ClassDCL, verbOf(n))
 		r.write(strings.ToLower(verbOf(n)), "", -1)
 		r.touch(n)
+		r.settingLater(n.GetAlterRoleSetStmt().GetSetstmt())
 		r.stmt.Kind, r.stmt.Changes = KindDDL, ChangeCatalog
 	case *pg.Node_VacuumStmt, *pg.Node_ClusterStmt, *pg.Node_ReindexStmt, *pg.Node_CheckPointStmt, *pg.Node_LoadStmt,
 		*pg.Node_AlterSystemStmt, *pg.Node_AlterDatabaseSetStmt, *pg.Node_CreatedbStmt, *pg.Node_DropdbStmt, *pg.Node_AlterDatabaseStmt:
 		r.class(query.ClassAdmin, verbOf(n))
 		r.write(strings.ToLower(verbOf(n)), "", -1)
 		r.touch(n)
+		r.settingLater(n.GetAlterDatabaseSetStmt().GetSetstmt())
+		r.settingLater(n.GetAlterSystemStmt().GetSetstmt())
 		r.tells(n)
 	default:
 		if x := n.GetDropStmt(); x != nil {
@@ -490,17 +493,16 @@ func settingText(n *pg.Node) string {
 // setting notes one assignment.
 func (r *run) setting(s Setting, pos int32) {
 	r.stmt.Settings = append(r.stmt.Settings, s)
-	switch s.Name {
-	case "search_path", "client_encoding", "names", "standard_conforming_strings":
-		r.stmt.Changes |= ChangeSettings
-	case "debug_print_parse", "debug_print_rewritten", "debug_print_plan", "trace_sort":
+	if sendsPlans[s.Name] && !s.Default {
 		switch lowerASCII(s.Value) {
 		case "off", "false", "no", "0", "f", "n":
 		default:
-			if !s.Default {
-				r.gap(pos, "setting "+s.Name+" sends plans, which show sizes and estimates, to the client")
-			}
+			r.sendsPlans(s.Name, pos)
 		}
+	}
+	switch s.Name {
+	case "search_path", "client_encoding", "names", "standard_conforming_strings":
+		r.stmt.Changes |= ChangeSettings
 	case "role", "session_authorization":
 		r.stmt.Changes |= ChangeRole
 	case "transaction_read_only", "default_transaction_read_only":
@@ -515,5 +517,21 @@ func (r *run) setting(s Setting, pos int32) {
 		if !on {
 			r.write("set", s.Name, pos)
 		}
+	}
+}
+
+// sendsPlans are the settings that show plans, or what a sort takes, to a client
+// that asks for messages of the log.
+var sendsPlans = map[string]bool{"debug_print_parse": true, "debug_print_rewritten": true, "debug_print_plan": true, "trace_sort": true}
+
+func (r *run) sendsPlans(name string, pos int32) {
+	r.gap(pos, "setting "+name+" sends plans, which show sizes and estimates, to the client")
+}
+
+// settingLater notes a setting that sessions to come begin with.
+func (r *run) settingLater(x *pg.VariableSetStmt) {
+	name := lowerASCII(x.GetName())
+	if sendsPlans[name] && (x.Kind == pg.VariableSetKind_VAR_SET_VALUE || x.Kind == pg.VariableSetKind_VAR_SET_CURRENT) {
+		r.sendsPlans(name, -1)
 	}
 }

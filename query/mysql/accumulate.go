@@ -4,8 +4,6 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/pingcap/tidb/pkg/parser/ast"
-
 	"github.com/weirdb/weir/query"
 )
 
@@ -31,10 +29,8 @@ type accumulator struct {
 	shown             []value // the result's columns
 	// into is set where the rows go to a place and not to the client.
 	into bool
-	// returning is the list of RETURNING, variables are the names of SELECT …
-	// INTO @a, @b: the grammar has neither, so that whoever calls plan cuts them off.
-	returning *ast.FieldList
-	variables []string
+	// rec is set while a statement is rewritten, for the run over its tree.
+	rec *recording
 }
 
 func newAccumulator() *accumulator {

@@ -155,8 +155,3 @@ func (a *Analyzer) Universe(cat *Catalog) []query.Table {
 	cc.universe.Do(func() { cc.tables = universe(cat) })
 	return cc.tables
 }
-
-// Rewrite turns a statement into one that sees fewer rows or constants.
-func (a *Analyzer) Rewrite(text string, index int, cat *Catalog, st *State, rw query.Rewrite) (*query.Rewritten, error) {
-	return nil, &query.RewriteError{Reason: "statements of MySQL are not rewritten", Pos: -1}
-}

@@ -203,6 +203,7 @@ func (r *run) resolve(n *ast.ColumnName, sc *scope) found {
 // columnRef resolves a name.
 func (r *run) columnRef(n *ast.ColumnName, pos int, sc *scope) value {
 	f := r.resolve(n, sc)
+	r.acc.rec.column(r, n, f, sc)
 	if f.unsure {
 		r.gap(pos, "column "+n.Name.O+" has a name that only accents tell from another")
 	}

@@ -22,7 +22,11 @@ func (r *run) from(n ast.ResultSetNode, sc *scope) []*rangeItem {
 	case *ast.TableSource:
 		switch source := x.Source.(type) {
 		case *ast.TableName:
-			return one(r.tableName(source, x.AsName.O, sc))
+			it := r.tableName(source, x.AsName.O, sc)
+			if r.acc.rec != nil && it.relation != nil {
+				r.acc.rec.sources[x] = it.relation
+			}
+			return one(it)
 		case *ast.SelectStmt, *ast.SetOprStmt:
 			out := r.query(source, sc.beside())
 			for i := range out.cols { // materialised or not, as the optimizer likes

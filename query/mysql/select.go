@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"math"
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -66,7 +67,7 @@ func (r *run) selectStmt(s *ast.SelectStmt, outer *scope) result {
 	out.rows(s, sc)
 	r.limit(s.Limit, sc)
 	out.fixed = r.fixed(s, sc, out.cols)
-	if s.Limit != nil && !out.fixed {
+	if !unlimited(s.Limit) && !out.fixed {
 		r.acc.byOrder = true
 	}
 	r.locking(s.LockInfo, sc)
@@ -91,11 +92,20 @@ func (out *result) rows(s *ast.SelectStmt, sc *scope) {
 		out.origin = sc.origin()
 		out.loose, out.tables = append(out.loose, out.tables...), nil
 		out.keys, out.opaque = sc.keys, false
-	case !out.merge:
+	case !out.merge && (s.Limit == nil || !unlimited(s.Limit) || sc.keys != nil):
 		out.opaque = true
 	default:
 		out.origin = sc.origin()
 	}
+}
+
+// unlimited says that a LIMIT is missing or leaves nothing out.
+func unlimited(l *ast.Limit) bool {
+	if l == nil {
+		return true
+	}
+	c, ok := l.Count.(*Literal)
+	return ok && l.Offset == nil && c.Value == uint64(math.MaxUint64)
 }
 
 // origin is that of all entries of FROM side by side.
@@ -412,6 +422,9 @@ func (r *run) star(w *ast.WildCardField, pos int, sc *scope) []column {
 	items, outer := r.findItems(sc, w.Schema.O, w.Table.O)
 	if len(items) == 0 {
 		r.mistake(pos, code(1051, "42S02"), "Unknown table '"+w.Table.O+"'", w.Table.O)
+	}
+	if r.acc.rec != nil {
+		r.acc.rec.stars[w] = items
 	}
 	for _, it := range items {
 		cols = append(cols, r.expand(it, pos, outer)...)

@@ -43,10 +43,10 @@ func mysqlConstant(t Type, f Format) ([]byte, error) {
 	case KindSet:
 		return []byte{}, nil
 	case KindBit:
-		if t.Length < 1 || t.Length > maxBitLength {
-			return nil, fmt.Errorf("a bit field has 1 to %d bits, not %d", maxBitLength, t.Length)
+		if t.Length > maxBitLength {
+			return nil, fmt.Errorf("a bit field has at most %d bits, not %d", maxBitLength, t.Length)
 		}
-		return make([]byte, (t.Length+7)/8), nil
+		return make([]byte, (max(t.Length, 1)+7)/8), nil // one bit where nobody knows how many
 	case KindGeometry:
 		return geometryConstant(t.Name), nil
 	case KindBytes:

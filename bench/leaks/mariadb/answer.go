@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weirdb/weir/protocol/mywire"
 )
@@ -215,11 +217,23 @@ func (m message) String() string {
 	return string(m.kind) + text
 }
 
-// normalise makes equal what no two sessions share: the side's name and the
-// numbers of its connections.
+// normalise makes equal what no two sessions share: the side's name, numbers of
+// prepared statements and of connections, and times of today.
 func (a answer) normalise(side string, ids []uint32) {
 	for i, m := range a {
 		body := bytes.ReplaceAll(m.body, []byte("side_"+side), []byte("side_x"))
+		if m.kind == kindPrepared && len(body) > 5 {
+			body = slices.Clone(body)
+			clear(body[1:5])
+		}
+		if m.kind == kindRow {
+			body = today.ReplaceAllFunc(body, func(t []byte) []byte {
+				if string(t[:10]) != time.Now().UTC().Format(time.DateOnly) {
+					return t
+				}
+				return bytes.Repeat([]byte("#"), len(t))
+			})
+		}
 		if m.kind == kindRow || m.kind == kindError || m.kind == kindOK {
 			for _, id := range ids {
 				body = hideNumber(body, strconv.FormatUint(uint64(id), 10))
@@ -228,6 +242,9 @@ func (a answer) normalise(side string, ids []uint32) {
 		a[i].body = body
 	}
 }
+
+// today finds times, of which those of the current day are the server's clock.
+var today = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?`)
 
 // hideNumber hides a number that stands alone as a cell or a word. A short one
 // may be a value.

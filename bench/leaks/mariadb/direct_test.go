@@ -33,7 +33,8 @@ func TestLiveCasesShowSomethingDirectly(t *testing.T) {
 			shows = shows || r.verdict[key(tc, f)] == outcomeClosed
 		}
 		if !shows {
-			t.Errorf("%s shows nothing: %s", tc.ID, tc.statements())
+			got, _ := r.ask(ctx, sideA, s.direct(sideA), tc, formOwn)
+			t.Errorf("%s shows nothing: %s\n%s", tc.ID, tc.statements(), got.at(len(got)-1))
 		}
 	}
 	for _, tc := range c.everyday {

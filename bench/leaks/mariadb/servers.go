@@ -30,7 +30,7 @@ const (
 	analystWord  = "analyst-pw"
 	otherUser    = "ni_other" // others on the server
 	definer      = "h7_admin"
-	doorPassword = "door-pw" // at weir
+	doorPassword = "the analyst at weir" // at weir
 	database     = "shop"
 )
 

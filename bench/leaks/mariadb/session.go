@@ -20,6 +20,7 @@ type session struct {
 	skipped   bool // the statement could not be prepared and ran as text
 	statement mywire.Prepared
 	failed    bool // there is no statement
+	cursor    bool // the execution asked for one
 	text      []byte
 }
 
@@ -123,6 +124,7 @@ func (s *session) classify(p []byte) {
 }
 
 func (s *session) query(st *step) error {
+	s.cursor = false
 	if err := s.send(append([]byte{byte(mywire.ComQuery)}, st.sql...)); err != nil {
 		return err
 	}
@@ -168,7 +170,7 @@ func (s *session) result(rows kind, infile *string) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if status&statusCursor != 0 {
+	if status&statusCursor != 0 && s.cursor { // routines have cursors of their own
 		s.columns, s.isOpen = columns, true
 		return false, nil
 	}
@@ -313,6 +315,7 @@ func (s *session) exec(st *step) error {
 			return err
 		}
 	}
+	s.cursor = st.cursor
 	if err := s.send(execute(s.statement.Statement, params[:int(s.statement.Params)], st.long, st.cursor)); err != nil {
 		return err
 	}

@@ -54,8 +54,8 @@ regress: build ## other projects' suites, direct and through weir; prints both c
 	$(GO) run ./bench/regress
 
 leaks: build ## what gets past the masks, and what everyday work is refused; SEED, STATEMENTS for what is made up
-	@deploy/install.sh server server18
-	$(GO) run ./bench/leaks -weir $(BIN) -server 15,18 -cache .cache/leaks.json -seed $(SEED) -random $(STATEMENTS)
+	@deploy/install.sh server server18 mariadb
+	$(GO) run ./bench/leaks -weir $(BIN) -server 15,18,mariadb -cache .cache/leaks.json -seed $(SEED) -random $(STATEMENTS)
 
 SEED ?= 1
 STATEMENTS ?= 2000

@@ -170,7 +170,10 @@ type Output struct {
 	// where the server reports none.
 	Source     uint32
 	SourceAttr int16
-	Type       uint32 // type OID, 0 if unknown
+	// SourceAlias is the entry of FROM that the server names in the relation's
+	// place where it reports no relation, as MariaDB does for derived tables.
+	SourceAlias string
+	Type        uint32 // type OID, 0 if unknown
 }
 
 // Function is a function, procedure, or operator's function that a statement calls.

@@ -99,7 +99,7 @@ func (s *session) lineage(st *statement, columns []mywire.Column) error {
 	}
 	if st.facts.Complete && len(out) == len(columns) {
 		for i := range out {
-			id, attr, err := s.source(st.catalog, &columns[i])
+			id, attr, err := s.source(st.catalog, &columns[i], out[i].SourceAlias)
 			if err != nil {
 				return fmt.Errorf("column %d: %w", i+1, err)
 			}
@@ -114,7 +114,11 @@ func (s *session) lineage(st *statement, columns []mywire.Column) error {
 		if m.Index < 0 || m.Index >= len(columns) {
 			return fmt.Errorf("masked column %d is not in a result of %d", m.Index+1, len(columns))
 		}
-		if id, attr, err := s.source(st.catalog, &columns[m.Index]); err != nil || id != m.Source || attr != m.SourceAttr {
+		alias := ""
+		if m.Index < len(out) {
+			alias = out[m.Index].SourceAlias
+		}
+		if id, attr, err := s.source(st.catalog, &columns[m.Index], alias); err != nil || id != m.Source || attr != m.SourceAttr {
 			return fmt.Errorf("masked column %d comes from column %d of relation %d, the mask is for %d of %d (%v)",
 				m.Index+1, attr, id, m.SourceAttr, m.Source, err)
 		}
@@ -123,13 +127,16 @@ func (s *session) lineage(st *statement, columns []mywire.Column) error {
 }
 
 // source resolves what a definition says of the column's origin; zeros if it
-// says nothing.
-func (s *session) source(catalog *mysql.Catalog, c *mywire.Column) (uint32, int16, error) {
+// says nothing, or names the entry of FROM that is expected.
+func (s *session) source(catalog *mysql.Catalog, c *mywire.Column, alias string) (uint32, int16, error) {
 	if len(c.OrgTable) == 0 || len(c.OrgName) == 0 {
 		return 0, 0, nil
 	}
 	r := s.relation(catalog, string(c.Schema), string(c.OrgTable))
 	if r == nil {
+		if alias != "" && alias == string(c.OrgTable) {
+			return 0, 0, nil
+		}
 		if len(c.Schema) == 0 { // a table of the server's own, made for this result
 			return 0, 0, nil
 		}

@@ -27,6 +27,7 @@ type accumulator struct {
 	scans             []*reading
 	byOrder, anyOrder bool
 	shown             []value // the result's columns
+	withs             int     // WITH queries so far
 	// into is set where the rows go to a place and not to the client.
 	into bool
 	// rec is set while a statement is rewritten, for the run over its tree.
@@ -338,11 +339,13 @@ func (r *run) output(c *column) query.Output {
 	for i := range c.value.deps {
 		o.Direct = o.Direct && c.value.deps[i].direct
 	}
-	if s := c.value.source; s.schema != "" {
-		if rel := r.lookup(s.schema, s.table); rel != nil {
+	if s := c.value.source; s.table != "" {
+		if rel := r.lookup(s.schema, s.table); rel != nil && s.schema != "" {
 			if col := rel.Column(s.column); col != nil {
 				o.Source, o.SourceAttr = rel.ID, col.Attr
 			}
+		} else {
+			o.SourceAlias = s.table
 		}
 	}
 	return o

@@ -55,7 +55,7 @@ func (r *run) read(it *rangeItem, merged bool) *rangeItem {
 	cols := make([]column, len(it.cols))
 	for i, c := range it.cols {
 		c.own = merged && r.cat.Server.MariaDB
-		s := source{}
+		s := source{table: it.name}
 		if c.own {
 			s = source{c.value.source.schema, it.name, c.name}
 		}
@@ -86,7 +86,7 @@ func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
 	if rel == nil {
 		if r.cat.Server.MariaDB && sequenceName(n.Name.O) && !r.st.Stale {
 			return &rangeItem{name: name, database: r.databaseOf(n), scan: -1,
-				origin: origin{opaque: true}, cols: []column{named("seq", value{typ: MakeType(TypeLongLong, true, false)})}}
+				origin: origin{opaque: true}, cols: []column{named("seq", value{typ: MakeType(TypeLongLong, true, false), source: source{table: n.Name.O}})}}
 		}
 		return &rangeItem{name: name, database: r.databaseOf(n), unknown: true, origin: origin{opaque: true}, scan: -1}
 	}
@@ -230,6 +230,7 @@ func (r *run) join(j *ast.Join, sc *scope) []*rangeItem {
 		on := sc.beside()
 		on.items = both
 		r.use(r.expr(j.On.Expr, on), query.UseJoin)
+		r.certain(j.On.Expr, on, inner(j, left, right))
 		sc.chance, sc.apart = sc.chance || on.chance, sc.apart || on.apart
 	}
 	// The server turns a right join into a left one before it merges columns.
@@ -293,6 +294,25 @@ func (r *run) join(j *ast.Join, sc *scope) []*rangeItem {
 		out = append(out, &hidden)
 	}
 	return out
+}
+
+// inner are the entries of FROM whose columns a condition of a join reads for
+// certain: an outer join that finds at most one row may not be done at all.
+func inner(j *ast.Join, left, right []*rangeItem) map[int32]bool {
+	sides := [][]*rangeItem{left, right}
+	switch j.Tp {
+	case ast.LeftJoin:
+		sides = sides[1:]
+	case ast.RightJoin:
+		sides = sides[:1]
+	}
+	scans := map[int32]bool{}
+	for _, side := range sides {
+		for _, it := range side {
+			scans[it.scan] = true
+		}
+	}
+	return scans
 }
 
 // usingNames are the columns that a join merges.

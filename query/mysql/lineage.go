@@ -28,8 +28,8 @@ type value struct {
 }
 
 // A source is what the column definition of a result says: the database, the
-// table and the column behind the value. Expressions, unions and what is
-// materialised have no database there.
+// table and the column behind the value. Expressions and unions have none, what
+// is materialised has no database there.
 type source struct{ schema, table, column string }
 
 // A dep is one column that a value is made of, as one reading of its relation

@@ -132,6 +132,8 @@ func compareColumns(t *testing.T, cat *Catalog, sql string, got []query.Output, 
 				if c := rel.Column(string(f.OrgName)); c != nil {
 					source, attr = rel.ID, c.Attr
 				}
+			} else if o.SourceAlias != string(f.OrgTable) {
+				t.Errorf("%s: column %d is one of %q, the server says %q", sql, i+1, o.SourceAlias, f.OrgTable)
 			}
 		}
 		if o.Source != source || o.SourceAttr != attr {

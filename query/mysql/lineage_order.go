@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"math"
 	"slices"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -26,7 +27,10 @@ type reading struct {
 	hinted []string // indexes that a hint names, folded
 	// template: of a WITH query, whose references read anew.
 	template bool
-	pos      int32 // of the view that the table is read through, else -1
+	// stale: of a round, not the last, of the recursive WITH query with that
+	// number; 0 for others.
+	stale int
+	pos   int32 // of the view that the table is read through, else -1
 }
 
 // scan notes that a table is read.
@@ -35,11 +39,19 @@ func (a *accumulator) scan(rel *Relation) int32 {
 	return int32(len(a.scans) - 1)
 }
 
-// adopt notes the readings of a view, and gives the number of the first.
-func (a *accumulator) adopt(scans []*reading, pos int32) int32 {
+// adopt notes the readings of the WITH query with a number, or of a view (0),
+// and gives that of the first. What is stale for a query around it is not for
+// its own readers.
+func (a *accumulator) adopt(scans []*reading, query int, pos int32) int32 {
 	base := int32(len(a.scans))
 	for _, s := range scans {
 		c := &reading{rel: s.rel, hinted: s.hinted, pos: pos}
+		switch {
+		case s.stale > 0 && query == 0:
+			c.stale = math.MaxInt // of one within a view
+		case s.stale >= query:
+			c.stale = s.stale
+		}
 		for attr := range s.sought {
 			c.seek(attr)
 		}
@@ -92,7 +104,7 @@ func (a *accumulator) readAll(v value) {
 // showsOrder uses the columns that the order of rows may follow.
 func (r *run) showsOrder() {
 	for _, s := range r.acc.scans {
-		if s.rel.Kind == KindSystem || s.template {
+		if s.rel.Kind == KindSystem || s.template || s.stale > 0 {
 			continue
 		}
 		pos := int(s.pos)

@@ -84,6 +84,7 @@ type cte struct {
 	// first and last are the readings that were noted while it was evaluated:
 	// each reference to it reads anew.
 	first, last int
+	number      int // of its evaluation: those that it needs come after it
 }
 
 type cteState uint8

@@ -294,20 +294,64 @@ func (r *run) plain(s *ast.SelectStmt, sc *scope) []column {
 	return cols
 }
 
-// where uses a condition. The columns that a plain part of it compares with a
-// constant are read for certain.
+// where uses a condition.
 func (r *run) where(n ast.ExprNode, sc *scope) {
 	if n == nil {
 		return
 	}
 	r.use(r.expr(n, sc), query.UseFilter)
-	r.conjuncts(n, func(part ast.ExprNode) {
-		if c := compared(part); c != nil {
-			if f := r.resolve(c.Name, sc); len(f.cols) == 1 {
-				r.acc.readAll(f.cols[0].value)
+	r.certain(n, sc, nil)
+}
+
+// certain notes the columns that a condition reads for certain: those that a
+// plain part of it compares with constants, and those of two entries of FROM
+// that it holds equal. Scans, if any, are those of which it is known.
+func (r *run) certain(n ast.ExprNode, sc *scope, scans map[int32]bool) {
+	note := func(c *ast.ColumnNameExpr) {
+		f := r.resolve(c.Name, sc)
+		if len(f.cols) != 1 || f.outer {
+			return
+		}
+		v := f.cols[0].value
+		for i := range v.deps {
+			if v.direct && v.deps[i].direct && (scans == nil || scans[v.deps[i].scan]) {
+				r.acc.read(&v.deps[i])
 			}
 		}
+	}
+	r.conjuncts(n, func(part ast.ExprNode) {
+		if c := compared(part); c != nil {
+			note(c)
+			return
+		}
+		if left, right := r.equated(part, sc); left != nil {
+			note(left)
+			note(right)
+		}
 	})
+}
+
+// equated are the columns of two readings that a condition holds equal.
+func (r *run) equated(n ast.ExprNode, sc *scope) (left, right *ast.ColumnNameExpr) {
+	x, ok := n.(*ast.BinaryOperationExpr)
+	if !ok || x.Op != opcode.EQ {
+		return nil, nil
+	}
+	left, lok := x.L.(*ast.ColumnNameExpr)
+	right, rok := x.R.(*ast.ColumnNameExpr)
+	if !lok || !rok {
+		return nil, nil
+	}
+	a, b := r.resolve(left.Name, sc), r.resolve(right.Name, sc)
+	if len(a.cols) != 1 || len(b.cols) != 1 || a.outer || b.outer {
+		return nil, nil
+	}
+	k, kok := plainKey(a.cols[0].value)
+	l, lok := plainKey(b.cols[0].value)
+	if !kok || !lok || k.scan == l.scan {
+		return nil, nil
+	}
+	return left, right
 }
 
 // conjuncts calls f for every part of a condition that must hold.

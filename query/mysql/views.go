@@ -111,7 +111,7 @@ func (r *run) readView(v *viewFacts, pos int) ([]column, int32) {
 		r.write(w.Kind, w.Object, pos)
 	}
 	r.acc.byOrder = r.acc.byOrder || v.acc.byOrder
-	base := r.acc.adopt(v.acc.scans, here)
+	base := r.acc.adopt(v.acc.scans, 0, here)
 	return shifted(v.result.cols, 0, base), base
 }
 

@@ -48,7 +48,7 @@ func (r *run) readCTE(c *cte) result {
 	if !r.spend(len(out.cols)+c.last-c.first) || c.state != cteDone || c.first == c.last {
 		return out
 	}
-	by := r.acc.adopt(r.acc.scans[c.first:c.last], -1) - int32(c.first)
+	by := r.acc.adopt(r.acc.scans[c.first:c.last], c.number, -1) - int32(c.first)
 	for _, s := range r.acc.scans[c.first:c.last] {
 		s.template = true
 	}
@@ -61,7 +61,8 @@ func (r *run) evaluate(c *cte) {
 	if c.state != cteWaiting {
 		return
 	}
-	c.state, c.first = cteRunning, len(r.acc.scans)
+	r.acc.withs++
+	c.state, c.first, c.number = cteRunning, len(r.acc.scans), r.acc.withs
 	set, union := c.node.Query.Query.(*ast.SetOprStmt)
 	if c.recursive && union {
 		r.recursive(c, set)
@@ -75,15 +76,25 @@ func (r *run) evaluate(c *cte) {
 // recursive evaluates a union that may refer to itself, until its lineage no
 // longer grows. The members see each other, so that all of them run again.
 func (r *run) recursive(c *cte, set *ast.SetOprStmt) {
+	from := len(r.acc.scans)
+	next := func() {
+		for _, s := range r.acc.scans[from:] {
+			if s.stale == 0 {
+				s.stale = c.number
+			}
+		}
+		from = len(r.acc.scans)
+	}
 	if first := set.SelectList.Selects; len(first) > 0 {
 		start := r.query(first[0], c.scope.inner())
 		c.result.cols = withoutSource(renamed(start.cols, c.node.ColNameList))
 	}
 	c.result.opaque = true
 	for round := 0; ; round++ {
-		next := withoutSource(renamed(r.query(set, c.scope).cols, c.node.ColNameList))
-		done := sameColumns(next, c.result.cols)
-		c.result.cols = next
+		next()
+		cols := withoutSource(renamed(r.query(set, c.scope).cols, c.node.ColNameList))
+		done := sameColumns(cols, c.result.cols)
+		c.result.cols = cols
 		if done {
 			return
 		}

@@ -234,6 +234,9 @@ func (a answer) normalise(side string, ids []uint32) {
 				return bytes.Repeat([]byte("#"), len(t))
 			})
 		}
+		if m.kind == kindBinary {
+			body = hideClock(message{kindBinary, slices.Clone(body), m.cols})
+		}
 		if m.kind == kindRow || m.kind == kindError || m.kind == kindOK {
 			for _, id := range ids {
 				body = hideNumber(body, strconv.FormatUint(uint64(id), 10))
@@ -245,6 +248,21 @@ func (a answer) normalise(side string, ids []uint32) {
 
 // today finds times, of which those of the current day are the server's clock.
 var today = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?`)
+
+// hideClock hides the times of today in a binary row.
+func hideClock(m message) []byte {
+	cells, _ := m.cells()
+	for i, c := range cells {
+		switch m.cols[i].typ {
+		case 7, 12: // TIMESTAMP, DATETIME: year in two bytes, month, day, time
+			now := time.Now().UTC()
+			if len(c) > 4 && int(binary.LittleEndian.Uint16(c)) == now.Year() && c[2] == byte(now.Month()) && c[3] == byte(now.Day()) {
+				clear(c)
+			}
+		}
+	}
+	return m.body
+}
 
 // hideNumber hides a number that stands alone as a cell or a word. A short one
 // may be a value.

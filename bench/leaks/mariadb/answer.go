@@ -234,6 +234,9 @@ func (a answer) normalise(side string, ids []uint32) {
 				return bytes.Repeat([]byte("#"), len(t))
 			})
 		}
+		if m.kind == kindOK {
+			body = sortChanges(body)
+		}
 		if m.kind == kindBinary {
 			body = hideClock(message{kindBinary, slices.Clone(body), m.cols})
 		}
@@ -248,6 +251,38 @@ func (a answer) normalise(side string, ids []uint32) {
 
 // today finds times, of which those of the current day are the server's clock.
 var today = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?`)
+
+// sortChanges puts what an OK packet says of the session's state into one order.
+// The server's own follows where its variables lie in memory.
+func sortChanges(body []byte) []byte {
+	at := 1
+	for range 2 {
+		_, size := mywire.LenencInt(body[min(at, len(body)):])
+		at += size
+	}
+	at += 4 // status, warnings
+	for range 2 { // over the info, then to the changes
+		n, size := mywire.LenencInt(body[min(at, len(body)):])
+		if size == 0 || uint64(len(body)-at-size) < n {
+			return body
+		}
+		if at += size; at+int(n) == len(body) {
+			break
+		}
+		at += int(n)
+	}
+	var changes [][]byte
+	for b := body[at:]; len(b) > 0; {
+		n, size := mywire.LenencInt(b[1:])
+		if size == 0 || uint64(len(b)-1-size) < n {
+			return body
+		}
+		changes = append(changes, b[:1+size+int(n)])
+		b = b[1+size+int(n):]
+	}
+	slices.SortFunc(changes, bytes.Compare)
+	return append(slices.Clone(body[:at]), bytes.Join(changes, nil)...)
+}
 
 // hideClock hides the times of today in a binary row.
 func hideClock(m message) []byte {

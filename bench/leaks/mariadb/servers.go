@@ -122,7 +122,7 @@ func startSide(ctx context.Context, name string, c *Corpus) (*side, error) {
 	}
 	d.db = sql.OpenDB(connector)
 	d.db.SetMaxOpenConns(1)
-	for _, table := range []string{"mysql.column_stats", "mysql.index_stats", "mysql.table_stats", "mysql.innodb_index_stats", "mysql.innodb_table_stats", "performance_schema.*"} {
+	for _, table := range []string{"mysql.proc", "mysql.column_stats", "mysql.index_stats", "mysql.table_stats", "mysql.innodb_index_stats", "mysql.innodb_table_stats", "performance_schema.*"} {
 		if _, err := d.db.ExecContext(ctx, fmt.Sprintf("GRANT SELECT ON %s TO %s@'%%'", table, analyst)); err != nil {
 			return d, err
 		}

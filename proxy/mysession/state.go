@@ -217,7 +217,7 @@ func (r *reply) columnsOfPrepared() {
 
 func (r *reply) definitionsEnd(h mywire.Header) (meaning, error) {
 	if h.Type != mywire.MarkEOF {
-		return 0, &violation{want: "EOF after the definitions", got: h.Type}
+		return r.failure(h, "EOF or ERR after the definitions")
 	}
 	if r.stage == stageParamsEnd {
 		r.columnsOfPrepared()

@@ -260,7 +260,7 @@ func sortChanges(body []byte) []byte {
 		_, size := mywire.LenencInt(body[min(at, len(body)):])
 		at += size
 	}
-	at += 4 // status, warnings
+	at += 4       // status, warnings
 	for range 2 { // over the info, then to the changes
 		n, size := mywire.LenencInt(body[min(at, len(body)):])
 		if size == 0 || uint64(len(body)-at-size) < n {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	pg "github.com/weirdb/weir/bench/leaks/random"
 	"github.com/weirdb/weir/deploy/weirserver"
 )
 
@@ -26,6 +27,7 @@ type Options struct {
 	Sample  uint32         // one in so many cases; 0 for all
 	// Unchecked takes it that evasion cases show something without weir.
 	Unchecked bool
+	Chance    Chance // sessions that are made up, after the corpus
 	Progress  io.Writer
 }
 
@@ -35,6 +37,7 @@ type Phase struct {
 	Elsewhere string
 	Results   []Result
 	Seconds   float64
+	ByChance  *pg.Summary // nil if nothing was made up
 }
 
 func (o *Options) takes(t *testCase) bool {
@@ -227,6 +230,9 @@ func (r *runner) phase(ctx context.Context, elsewhere string) (*Phase, error) {
 		return r.s.restore(ctx, t)
 	})
 	p.Seconds = time.Since(began).Seconds()
+	if err == nil && r.Chance.wanted() {
+		p.ByChance, err = r.byChance(ctx, way, elsewhere)
+	}
 	return p, err
 }
 

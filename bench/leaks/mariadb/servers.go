@@ -102,7 +102,8 @@ func startSide(ctx context.Context, name string, c *Corpus) (*side, error) {
 	}
 	server, err := myserver.Start(ctx, myserver.Options{
 		// Statistics that a thread recomputes would change plans between the sides.
-		Settings: map[string]string{"innodb-stats-auto-recalc": "0", "innodb-buffer-pool-dump-at-shutdown": "0", "performance-schema": "1",
+		// Equal rows of a temporary table in memory are sorted by their addresses.
+		Settings: map[string]string{"tmp-memory-table-size": "0", "innodb-stats-auto-recalc": "0", "innodb-buffer-pool-dump-at-shutdown": "0", "performance-schema": "1",
 			"performance-schema-consumer-events-statements-history": "1"},
 		Accounts: []myserver.Account{{Name: definer, Password: analystWord, Grants: "ALL ON *.*"}, {Name: otherUser, Password: analystWord, Grants: "ALL ON *.*"},
 			{Name: analyst, Password: analystWord, Grants: "FILE, PROCESS, RELOAD, CREATE USER ON *.*"}},

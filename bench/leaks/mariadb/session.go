@@ -25,13 +25,21 @@ type session struct {
 }
 
 func runSession(ctx context.Context, d door, t *testCase, steps []step) (answer, uint32) {
+	got, _, id := runMarked(ctx, d, t, steps)
+	return got, id
+}
+
+// runMarked is runSession with where each step's answer begins.
+func runMarked(ctx context.Context, d door, t *testCase, steps []step) (answer, []int, uint32) {
 	c, err := dial(ctx, d, t)
 	if err != nil {
-		return answer{refusal(err)}, 0
+		return answer{refusal(err)}, nil, 0
 	}
 	defer c.close()
 	s := &session{client: c}
+	var marks []int
 	for i := range steps {
+		marks = append(marks, len(s.got))
 		if err := s.step(ctx, &steps[i]); err != nil {
 			if isTimeout(err) {
 				s.add(kindTimeout, nil)
@@ -41,7 +49,7 @@ func runSession(ctx context.Context, d door, t *testCase, steps []step) (answer,
 			break
 		}
 	}
-	return s.got, c.conn.ID
+	return s.got, marks, c.conn.ID
 }
 
 // refusal is what a client is told when its login fails.
@@ -167,6 +175,9 @@ func (s *session) result(rows kind, infile *string) (more bool, err error) {
 	count, _ := mywire.LenencInt(p)
 	s.add(kindCount, p)
 	columns, status, err := s.definitions(int(count))
+	if errors.Is(err, errFailed) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -213,6 +224,9 @@ func okStatus(p []byte) uint16 {
 
 func (s *session) deprecatesEOF() bool { return s.conn.Capabilities.Has(mywire.CapDeprecateEOF) }
 
+// errFailed ends a result in the place of its definitions' end.
+var errFailed = errors.New("the result failed")
+
 // definitions reads column definitions and the EOF behind them.
 func (s *session) definitions(count int) ([]definition, uint16, error) {
 	var columns []definition
@@ -231,6 +245,10 @@ func (s *session) definitions(count int) ([]definition, uint16, error) {
 	p, err := s.read()
 	if err != nil {
 		return nil, 0, err
+	}
+	if len(p) > 0 && p[0] == markError { // of what the server computes before the rows
+		s.add(kindError, p)
+		return columns, 0, errFailed
 	}
 	s.add(kindEOF, p)
 	if len(p) < 5 {
@@ -290,6 +308,7 @@ func (s *session) prepared(sql []byte) error {
 	for _, n := range []int{int(s.statement.Params), int(s.statement.Columns)} {
 		if n > 0 {
 			if _, _, err := s.definitions(n); err != nil {
+				s.failed = true
 				return err
 			}
 		}

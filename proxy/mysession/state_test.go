@@ -82,6 +82,7 @@ func TestReplies(t *testing.T) {
 		{"an error instead of definitions", formResults, deprecated, "ddx", "count, column, error", true},
 		{"rows of an old server", formResults, 0, "dddedde", "count, column, column, columns end, row, row, rows end", true},
 		{"an old server without the EOF", formResults, 0, "dddd", "count, column, column, violation", false},
+		{"an old server with an error in their place", formResults, 0, "dddx", "count, column, column, error", true},
 		{"two results", formResults, deprecated, "dddMeddde", "count, column, column, rows end, count, column, column, rows end", true},
 		{"a procedure", formResults, deprecated, "dddMeo", "count, column, column, rows end, ok", true},
 		{"more is promised", formResults, deprecated, "Mo", "ok", false},

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"github.com/pingcap/tidb/pkg/parser/ast"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -59,6 +60,8 @@ type run struct {
 	// rewriting is set while names of the text are recorded to be replaced:
 	// bodies of routines, which cannot be, are not followed then.
 	rewriting bool
+	// shown is the query whose every column reaches the client or a table.
+	shown ast.Node
 	// volatile is set when the meaning depends on more than State.Key says.
 	volatile *bool
 	stmt     *Statement

@@ -175,6 +175,7 @@ func insertTable(refs *ast.TableRefsClause) (*ast.TableName, bool) {
 func (r *run) insertedRows(x *ast.InsertStmt, t *target, names []string, outer *scope) result {
 	var out result
 	if x.Select != nil {
+		r.shown = x.Select
 		out = r.query(x.Select, outer)
 		if !out.fixed {
 			r.acc.byOrder = true // rows are stored, and numbered, as they come
@@ -393,6 +394,7 @@ func (r *run) delete(x *ast.DeleteStmt, outer *scope) *target {
 // createView evaluates the query of a view that is made.
 func (r *run) createView(x *ast.CreateViewStmt) {
 	name := displayName(x.ViewName.Schema.O, x.ViewName.Name.O)
+	r.shown = x.Select
 	out := r.query(x.Select, &scope{})
 	for i := range out.cols {
 		r.stores(out.cols[i].value, "create view", name, -1)
@@ -406,6 +408,7 @@ func (r *run) createView(x *ast.CreateViewStmt) {
 // columns that it adds.
 func (r *run) createSelect(x *ast.CreateTableStmt) []column {
 	name := displayName(x.Table.Schema.O, x.Table.Name.O)
+	r.shown = x.Select
 	out := r.query(x.Select, &scope{})
 	for i := range out.cols {
 		r.stores(out.cols[i].value, "create table", name, -1)

@@ -188,8 +188,8 @@ func (r *run) aggregate(x *ast.AggregateFuncExpr, sc *scope) value {
 		if name == ast.AggFuncSum || name == ast.AggFuncAvg {
 			ordered = exact(e)
 		}
-		if r.depth == 0 && sc.parent != nil && sc.parent.parent == nil && !orderless[name] {
-			r.acc.readAll(e) // nobody leaves out a result's column
+		if sc.whole && !orderless[name] {
+			r.acc.readAll(e)
 		}
 		if x.Distinct {
 			e = e.with(query.UseDistinct)

@@ -15,6 +15,7 @@ func (r *run) plan(n ast.StmtNode) bool {
 	switch x := n.(type) {
 	case *ast.SelectStmt, *ast.SetOprStmt:
 		r.class(query.ClassRead, "SELECT")
+		r.shown = x
 		out := r.query(x, sc)
 		r.acc.anyOrder = out.fixed
 		if !r.acc.into {

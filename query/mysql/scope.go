@@ -21,6 +21,8 @@ type scope struct {
 	// aggregates is set once the query level calls an aggregate, windowed once
 	// it calls a window function.
 	aggregates, windowed bool
+	// whole: nobody leaves out a column of the select list.
+	whole bool
 	// keys are what tells the rows of the level apart where it groups.
 	keys []value
 	// chance is set once an expression gives another value at each call, apart

@@ -255,6 +255,7 @@ func (r *run) values(lists []*ast.RowExpr, sc *scope) []column {
 
 // plain evaluates SELECT … FROM … with its clauses.
 func (r *run) plain(s *ast.SelectStmt, sc *scope) []column {
+	sc.whole = r.shown == ast.Node(s)
 	if s.From != nil {
 		sc.items = append(sc.items, r.from(s.From.TableRefs, sc)...)
 	}
@@ -303,14 +304,29 @@ func (r *run) where(n ast.ExprNode, sc *scope) {
 	r.certain(n, sc, nil)
 }
 
-// certain notes the columns that a condition reads for certain: those that a
-// plain part of it compares with constants, and those of two entries of FROM
-// that it holds equal. Scans, if any, are those of which it is known.
+// certain notes the columns that a condition reads for certain: those of plain
+// comparisons that it consists of. Scans, if any, are those of which it is known.
 func (r *run) certain(n ast.ExprNode, sc *scope, scans map[int32]bool) {
-	note := func(c *ast.ColumnNameExpr) {
+	r.conjuncts(n, func(part ast.ExprNode) {
+		if c := compared(part); c != nil || r.computes(part, sc) {
+			r.readsFor(part, sc, scans)
+		}
+	})
+}
+
+// readsFor notes the columns in an expression that is computed, unless it has a
+// subquery. That some branch of it is never taken does not matter: the server
+// looks at all columns that stand in an expression.
+func (r *run) readsFor(n ast.ExprNode, sc *scope, scans map[int32]bool) {
+	v := &plainVisitor{}
+	n.Accept(v)
+	if v.subquery {
+		return
+	}
+	for _, c := range v.columns {
 		f := r.resolve(c.Name, sc)
 		if len(f.cols) != 1 || f.outer {
-			return
+			continue
 		}
 		v := f.cols[0].value
 		for i := range v.deps {
@@ -319,16 +335,50 @@ func (r *run) certain(n ast.ExprNode, sc *scope, scans map[int32]bool) {
 			}
 		}
 	}
-	r.conjuncts(n, func(part ast.ExprNode) {
-		if c := compared(part); c != nil {
-			note(c)
-			return
+}
+
+// plainVisitor finds the columns of an expression, and whether it has a subquery.
+type plainVisitor struct {
+	columns  []*ast.ColumnNameExpr
+	subquery bool
+}
+
+func (v *plainVisitor) Enter(n ast.Node) (ast.Node, bool) {
+	switch x := n.(type) {
+	case *ast.ColumnNameExpr:
+		v.columns = append(v.columns, x)
+	case *ast.SubqueryExpr:
+		v.subquery = true
+	}
+	return n, v.subquery
+}
+
+func (v *plainVisitor) Leave(n ast.Node) (ast.Node, bool) { return n, true }
+
+// computes says that a condition compares columns of two readings, or what is
+// computed of columns: it cannot turn out to be true of every row before any is
+// read.
+func (r *run) computes(n ast.ExprNode, sc *scope) bool {
+	x, ok := n.(*ast.BinaryOperationExpr)
+	if !ok {
+		return false
+	}
+	switch x.Op {
+	case opcode.EQ, opcode.NE, opcode.LT, opcode.LE, opcode.GT, opcode.GE:
+	default:
+		return false
+	}
+	if left, _ := r.equated(n, sc); left != nil {
+		return true
+	}
+	for _, side := range [][2]ast.ExprNode{{x.L, x.R}, {x.R, x.L}} {
+		if call, ok := side[0].(*ast.FuncCallExpr); ok && constant(side[1]) {
+			v := &plainVisitor{}
+			call.Accept(v)
+			return len(v.columns) > 0 && !v.subquery
 		}
-		if left, right := r.equated(part, sc); left != nil {
-			note(left)
-			note(right)
-		}
-	})
+	}
+	return false
 }
 
 // equated are the columns of two readings that a condition holds equal.
@@ -440,6 +490,9 @@ func (r *run) fields(list *ast.FieldList, sc *scope) []column {
 			continue
 		}
 		v := r.expr(f.Expr, sc)
+		if sc.whole {
+			r.readsFor(f.Expr, sc, nil)
+		}
 		name, own := f.AsName.O, false
 		if name == "" {
 			name, own = r.fieldName(f, sc)

@@ -114,6 +114,7 @@ func (r *run) planned(at int) {
 		return
 	}
 	r.class(query.ClassRead, "SELECT")
+	r.shown = n
 	out := r.query(n, &scope{})
 	r.acc.anyOrder, r.acc.into = out.fixed, true
 	for i := range out.cols {
@@ -123,7 +124,9 @@ func (r *run) planned(at int) {
 		}
 		r.stores(out.cols[i].value, "set", name, -1)
 	}
-	r.acc.byOrder = true // the last of several rows, or an error, is what is kept
+	if !out.fixed { // the last of several rows is what is kept
+		r.acc.byOrder = true
+	}
 	if into[0] == "file" {
 		r.write("file", "", -1)
 		r.gap(-1, "the result is written to a file of the server")

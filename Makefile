@@ -3,7 +3,7 @@ GO ?= go
 BIN = bin/weir
 export CGO_ENABLED = 1
 
-.PHONY: help run build test check lint fuzz bench regress leaks leaks-mariadb servers clean
+.PHONY: help run build test check lint fuzz bench regress leaks servers clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -53,14 +53,11 @@ regress: build ## other projects' suites, direct and through weir; prints both c
 	@deploy/install.sh server
 	$(GO) run ./bench/regress
 
-leaks: build ## what gets past the masks, and what everyday work is refused; SEED, STATEMENTS for what is made up
-	@deploy/install.sh server server18
-	$(GO) run ./bench/leaks -weir $(BIN) -server 15,18 -cache .cache/leaks.json -seed $(SEED) -random $(STATEMENTS)
+leaks: build ## what gets past the masks, and what everyday work is refused; SERVERS, and SEED, STATEMENTS for what is made up
+	@deploy/install.sh server server18 mariadb
+	$(GO) run ./bench/leaks -weir $(BIN) -server $(SERVERS) -cache .cache/leaks.json -seed $(SEED) -random $(STATEMENTS)
 
-leaks-mariadb: build ## the same for MariaDB; some of its cases still leak or are refused
-	@deploy/install.sh mariadb
-	$(GO) run ./bench/leaks -weir $(BIN) -server mariadb -cache .cache/leaks-mariadb.json
-
+SERVERS ?= 15,18,mariadb
 SEED ?= 1
 STATEMENTS ?= 2000
 

@@ -34,6 +34,8 @@ type Narrowing struct {
 	// of the relation by their plain names. All of them apply.
 	Filters   []string
 	Constants []Constant // sorted by column
+	// Apart are columns, sorted, in whose order the rows must not be read.
+	Apart []string
 }
 
 // Constant is what stands in the place of a column.

@@ -26,6 +26,9 @@ type Statement struct {
 	// Rewrite is empty if the server has the original. Nil where the text is
 	// yet to be sent.
 	Applied *query.Rewritten
+	// Reorders says that Rewrite can keep the server from reading rows in the
+	// order of columns.
+	Reorders bool
 	// Sizes lists the relations with what the size of each tells of, if the
 	// statement might show one; none if it does not. Nil is the same.
 	Sizes func() []query.Sized
@@ -34,6 +37,7 @@ type Statement struct {
 	Values map[int]Value
 
 	sizes *query.Sizes // that it may see, where Facts count on it
+	apart bool         // rows are not to be read in the order of masked columns
 }
 
 // Value is a bound parameter's value, nil for NULL.

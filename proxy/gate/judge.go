@@ -75,6 +75,7 @@ func (s *Session) decide(ctx context.Context, stmt Statement) (*verdict, *Denial
 	}
 	if denial != nil {
 		denial = s.withoutSizes(ctx, stmt, v, denial)
+		denial = s.withoutOrder(ctx, stmt, v, denial)
 	}
 	return v, denial
 }

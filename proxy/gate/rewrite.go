@@ -24,8 +24,8 @@ const featureNotSupported = "0A000"
 // rewrite puts into the ticket what is to run, and returns the masks to hold
 // it to.
 func (s *Session) rewrite(ctx context.Context, stmt Statement, decision *policy.Decision, masks maskSet, t *Ticket) (maskSet, *Denial) {
-	constants := s.hidden(stmt.Facts, masks)
-	if d := s.uses(stmt.Facts, masks, constants); d != nil {
+	constants := s.hidden(stmt.Facts, masks, stmt.apart)
+	if d := s.uses(stmt.Facts, masks, constants); d != nil && !stmt.apart {
 		return masks, d
 	}
 	wanted, d := s.wanted(stmt, decision, masks, constants)
@@ -68,7 +68,7 @@ func (s *Session) rewritten(stmt Statement, decision *policy.Decision, masks mas
 		if err != nil {
 			return nil, s.unwritable(stmt.Facts, masks, wanted, err)
 		}
-		maps.Copy(constants, s.hidden(r.Facts, masks))
+		maps.Copy(constants, s.hidden(r.Facts, masks, false))
 		more, d := s.wanted(stmt, decision, masks, constants)
 		if d != nil {
 			return nil, d
@@ -113,6 +113,9 @@ func (s *Session) wanted(stmt Statement, decision *policy.Decision, masks maskSe
 		n.Filters = slices.Compact(n.Filters)
 		for j := range t.Columns {
 			c := &t.Columns[j]
+			if stmt.apart && c.Uses&query.UseOrder != 0 && masks[columnName{t.Schema, t.Name, c.Name}] != nil {
+				n.Apart = append(n.Apart, c.Name)
+			}
 			if !constants[columnName{t.Schema, t.Name, c.Name}] {
 				continue
 			}
@@ -122,9 +125,10 @@ func (s *Session) wanted(stmt Statement, decision *policy.Decision, masks maskSe
 			}
 			n.Constants = append(n.Constants, query.Constant{Column: c.Name, Value: value})
 		}
-		if len(n.Filters) == 0 && len(n.Constants) == 0 {
+		if len(n.Filters) == 0 && len(n.Constants) == 0 && len(n.Apart) == 0 {
 			continue
 		}
+		slices.Sort(n.Apart)
 		slices.SortFunc(n.Constants, func(a, b query.Constant) int { return strings.Compare(a.Column, b.Column) })
 		rw.Relations = append(rw.Relations, n)
 	}
@@ -139,8 +143,8 @@ func (s *Session) wanted(stmt Statement, decision *policy.Decision, masks maskSe
 
 // hidden are the columns in whose place the statement must see a constant:
 // those that are masked everywhere and would show other than through the mask
-// of their result column.
-func (s *Session) hidden(f *query.Facts, masks maskSet) map[columnName]bool {
+// of their result column. Apart says that rows will not come in their order.
+func (s *Session) hidden(f *query.Facts, masks maskSet, apart bool) map[columnName]bool {
 	found := map[columnName]bool{}
 	hide := func(schema, table, column string) {
 		name := columnName{schema, table, column}
@@ -152,7 +156,11 @@ func (s *Session) hidden(f *query.Facts, masks maskSet) map[columnName]bool {
 		t := &f.Tables[i]
 		for j := range t.Columns {
 			c := &t.Columns[j]
-			if other := shows(f, c); other != 0 && other&(query.UseWrite|query.UseAssign) == 0 {
+			other := shows(f, c)
+			if apart {
+				other &^= query.UseOrder
+			}
+			if other != 0 && other&(query.UseWrite|query.UseAssign) == 0 {
 				hide(t.Schema, t.Name, c.Name)
 			}
 		}

@@ -295,6 +295,7 @@ func (s *session) gateStatement(q *question) gate.Statement {
 		return g
 	}
 	g.Shape = func() string { return mysql.Shape(q.text, &q.catalog.Server, q.state) }
+	g.Reorders = true
 	if q.applied == nil && !q.whole {
 		g.Rewrite = func(rw query.Rewrite) (*query.Rewritten, error) {
 			return s.datasource.Analyzer.Rewrite(q.text, 0, q.catalog, q.state, rw)

@@ -100,10 +100,14 @@ func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
 	}
 	if it.scan >= 0 {
 		for _, h := range n.IndexHints {
-			if h.HintType != ast.HintIgnore {
-				for _, index := range h.IndexNames {
-					r.acc.scans[it.scan].hinted = append(r.acc.scans[it.scan].hinted, foldName(index.O))
+			list := &r.acc.scans[it.scan].hinted
+			if h.HintType == ast.HintIgnore {
+				if list = &r.acc.scans[it.scan].ignored; h.HintScope != ast.HintForScan {
+					continue
 				}
+			}
+			for _, index := range h.IndexNames {
+				*list = append(*list, foldName(index.O))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package mysql
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/opcode"
@@ -25,6 +26,8 @@ type reading struct {
 	// sought are the columns by which rows may be found.
 	sought map[int16]bool
 	hinted []string // indexes that a hint names, folded
+	// ignored are indexes that a hint keeps the server from, folded.
+	ignored []string
 	// template: of a WITH query, whose references read anew.
 	template bool
 	// stale: of a round, not the last, of the recursive WITH query with that
@@ -45,7 +48,7 @@ func (a *accumulator) scan(rel *Relation) int32 {
 func (a *accumulator) adopt(scans []*reading, query int, pos int32) int32 {
 	base := int32(len(a.scans))
 	for _, s := range scans {
-		c := &reading{rel: s.rel, hinted: s.hinted, pos: pos}
+		c := &reading{rel: s.rel, hinted: s.hinted, ignored: s.ignored, pos: pos}
 		switch {
 		case s.stale > 0 && query == 0:
 			c.stale = math.MaxInt // of one within a view
@@ -124,7 +127,12 @@ func (r *run) showsOrder() {
 // names it, because its first column finds rows, or because it holds all that
 // is read for certain.
 func (s *reading) chosen(x *Index, attrs []int16, clustered *Index) bool {
-	if slices.Contains(s.hinted, foldName(x.Name)) || len(attrs) > 0 && s.sought[attrs[0]] {
+	if slices.Contains(s.ignored, foldName(x.Name)) {
+		return false
+	}
+	// A hint may name the beginning of a name.
+	hinted := slices.ContainsFunc(s.hinted, func(h string) bool { return strings.HasPrefix(foldName(x.Name), h) })
+	if hinted || len(attrs) > 0 && s.sought[attrs[0]] {
 		return true
 	}
 	for attr := range s.read {

@@ -34,6 +34,16 @@ func (w *rewriter) edit(t *text, n ast.Node, rec *recording) string {
 		if p.from < 0 {
 			refuse(-1, "the place of %s.%s in the statement is not known", rel.Schema, rel.Name)
 		}
+		if hint := w.apart(rel); hint != nil && w.onlyApart(rel) {
+			if p.hints != p.end {
+				refuse(-1, "the entry of %s.%s has hints", rel.Schema, rel.Name)
+			}
+			n := s.Source.(*ast.TableName)
+			n.IndexHints = append(n.IndexHints, hint)
+			at := t.tokens[p.end-1].end
+			out = append(out, splice{at, at, " " + ignoring(hint)})
+			continue
+		}
 		body := w.derived(t, rel, t.slice(p.partition, p.partitionEnd), t.slice(p.hints, p.end))
 		name := s.AsName.O
 		if name == "" {
@@ -59,6 +69,58 @@ func (w *rewriter) edit(t *text, n ast.Node, rec *recording) string {
 		refuse(-1, "the statement cannot be narrowed in its own letters")
 	}
 	return sql
+}
+
+// apart is the hint that keeps a relation from being read in the order of
+// columns; nil if nothing does. The order in which its rows lie stays.
+func (w *rewriter) apart(rel *Relation) *ast.IndexHint {
+	n := w.narrow[rel]
+	if n == nil || len(n.Apart) == 0 {
+		return nil
+	}
+	hint := &ast.IndexHint{HintType: ast.HintIgnore, HintScope: ast.HintForScan}
+	clustered := rel.clustered()
+	for i := range rel.Indexes {
+		x := &rel.Indexes[i]
+		if x != clustered && slices.ContainsFunc(x.Columns, func(c IndexColumn) bool {
+			return c.Column == "" || slices.ContainsFunc(n.Apart, func(a string) bool { return w.madeOf(rel, c.Column, a) })
+		}) {
+			hint.IndexNames = append(hint.IndexNames, ast.NewCIStr(x.Name))
+		}
+	}
+	if len(hint.IndexNames) == 0 {
+		return nil
+	}
+	return hint
+}
+
+// madeOf says that a column of a relation is another one, or computed from it.
+func (w *rewriter) madeOf(rel *Relation, column, from string) bool {
+	c, f := rel.Column(column), rel.Column(from)
+	if c == nil || f == nil {
+		return true
+	}
+	if c == f || c.Generated == "" {
+		return c == f
+	}
+	budget, volatile := maxBudget, false
+	r := &run{an: w.an, cat: w.cat, cc: w.cc, st: w.st, acc: newAccumulator(), budget: &budget, volatile: &volatile, stmt: &Statement{}, hidden: true}
+	return slices.Contains(r.generatedFrom(rel, c), f.Attr)
+}
+
+// ignoring is a hint in SQL.
+func ignoring(h *ast.IndexHint) string {
+	names := make([]string, len(h.IndexNames))
+	for i, n := range h.IndexNames {
+		names[i] = quoteName(n.O)
+	}
+	return "IGNORE INDEX (" + strings.Join(names, ", ") + ")"
+}
+
+// onlyApart says that a relation is seen as it is, but for the order.
+func (w *rewriter) onlyApart(rel *Relation) bool {
+	n := w.narrow[rel]
+	return len(n.Filters) == 0 && len(n.Constants) == 0 && rel.Kind != KindView
 }
 
 // narrowed says that a relation, or one that a view reads, is seen otherwise.
@@ -301,6 +363,12 @@ func (w *rewriter) derived(t *text, rel *Relation, partition, hints string) stri
 	}
 	if hints != "" {
 		from += " " + hints
+	}
+	if hint := w.apart(rel); hint != nil {
+		if hints != "" {
+			refuse(-1, "the entry of %s.%s has hints", rel.Schema, rel.Name)
+		}
+		from += " " + ignoring(hint)
 	}
 	return w.selects(rel, from)
 }

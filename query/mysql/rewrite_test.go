@@ -94,3 +94,31 @@ func TestRewriteRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestRewriteApart keeps the server from reading rows in the order of columns.
+func TestRewriteApart(t *testing.T) {
+	apart := query.Rewrite{Relations: []query.Narrowing{{Schema: "hr", Table: "employees", Apart: []string{"salary"}}, {Schema: "shop", Table: "customers", Apart: []string{"email", "ssn"}}}}
+	for _, c := range []struct{ in, want string }{
+		{"SELECT id FROM customers LIMIT 3", "SELECT id FROM customers IGNORE INDEX (`uk_ssn`) LIMIT 3"},
+		{"SELECT c.id FROM shop.customers AS c, hr.employees e", "SELECT c.id FROM shop.customers AS c IGNORE INDEX (`uk_ssn`), hr.employees e IGNORE INDEX (`k_salary`)"},
+		{"SELECT cid FROM v_contact", "SELECT cid FROM (select `shop`.`customers`.`id` AS `cid`,`shop`.`customers`.`email` AS `addr` from `shop`.`customers` IGNORE INDEX (`uk_ssn`)) AS `v_contact`"},
+		{"SELECT id FROM customers USE INDEX (k_country)", ""},
+		{"SELECT id FROM products", "SELECT id FROM products"},
+	} {
+		out, err := NewAnalyzer(Options{}).Rewrite(c.in, 0, lineageCatalog(), lineageState(), apart)
+		switch {
+		case err != nil && c.want != "":
+			t.Errorf("%s: %v", c.in, err)
+		case err == nil && out.SQL != c.want:
+			t.Errorf("%s\n got %s\nwant %s", c.in, out.SQL, c.want)
+		case err == nil:
+			for _, tab := range out.Facts.Tables {
+				for _, col := range tab.Columns {
+					if (col.Name == "ssn" || col.Name == "salary") && col.Uses&query.UseOrder != 0 {
+						t.Errorf("%s: rows still come in the order of %s", c.in, col.Name)
+					}
+				}
+			}
+		}
+	}
+}

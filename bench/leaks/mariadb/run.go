@@ -3,6 +3,7 @@ package mariadb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -232,6 +233,7 @@ func (r *runner) phase(ctx context.Context, elsewhere string) (*Phase, error) {
 	p.Seconds = time.Since(began).Seconds()
 	if err == nil && r.Chance.wanted() {
 		p.ByChance, err = r.byChance(ctx, way, elsewhere)
+		err = errors.Join(err, r.s.reload(ctx)) // numbers that were given out are not taken back
 	}
 	return p, err
 }

@@ -301,6 +301,20 @@ func (d *side) restoreRows(ctx context.Context, now map[string]string) (bool, er
 	return maps.Equal(after, d.kept), err
 }
 
+// reload makes the databases of all sides anew.
+func (s *servers) reload(ctx context.Context) error {
+	for _, d := range s.sides {
+		if err := d.load(ctx); err != nil {
+			return err
+		}
+		var err error
+		if d.kept, err = d.contents(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *servers) restore(ctx context.Context, t *testCase) error {
 	if !t.changes() {
 		return nil

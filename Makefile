@@ -8,8 +8,8 @@ export CGO_ENABLED = 1
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-run: build ## a throw-away database, weir in front of it, three people to try
-	@deploy/install.sh server
+run: build ## throw-away databases, weir in front of them, three people to try
+	@deploy/install.sh server mariadb
 	@$(BIN) demo
 
 build: ## build bin/weir

@@ -31,7 +31,7 @@ func TestLiveDemoCheck(t *testing.T) {
 	for _, major := range []int{15, 18} {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			out, err := runWeir(t, "demo", "--check", "--postgres", fmt.Sprint(major))
-			if err != nil || strings.Contains(out, "FAIL") || strings.Count(out, "  ok  ") != len(showcase) {
+			if err != nil || strings.Contains(out, "FAIL") || strings.Count(out, "  ok  ") != len(showcase)+len(mariadbShowcase) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		})
@@ -46,7 +46,7 @@ func TestLiveReadme(t *testing.T) {
 	}
 	_, block, _ := strings.Cut(string(readme), "```console\nshop=> ")
 	block, _, _ = strings.Cut(block, "```")
-	w, err := startDemo(t.Context(), io.Discard, slog.New(slog.DiscardHandler), 0, 15)
+	w, err := startDemo(t.Context(), io.Discard, slog.New(slog.DiscardHandler), demoOptions{postgres: 15})
 	if err != nil {
 		t.Fatal(err)
 	}

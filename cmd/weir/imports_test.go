@@ -18,7 +18,7 @@ const module = "github.com/weirdb/weir/"
 var layers = [][]string{
 	{"cmd/weir", "bench", "bench/regress", "bench/leaks", "proxy/e2e"},
 	{"bench/leaks/mariadb"},
-	{"bench/leaks/corpus", "bench/leaks/random", "bench/leaks/mariadb/corpus"},
+	{"bench/leaks/corpus", "bench/leaks/random", "bench/leaks/mariadb/corpus", "bench/leaks/mariadb/random"},
 	{"configs", "control"},
 	{"proxy/pgsession", "proxy/mysession"},
 	{"proxy"},

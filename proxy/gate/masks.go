@@ -37,10 +37,23 @@ type use struct {
 // uses refuses a masked column anywhere but in plain output, but for those in
 // whose place there is a constant.
 func (s *Session) uses(f *query.Facts, masks maskSet, constants map[columnName]bool) *Denial {
-	if u := firstUse(f, masks, constants); u != nil {
-		return s.maskedUse(f, u)
+	first := firstUse(f, masks, constants)
+	if first == nil {
+		return nil
 	}
-	return nil
+	if first.other == query.UseOrder && unwritten(first.column) { // what the statement says comes first
+		for i := range f.Tables {
+			t := &f.Tables[i]
+			for j := range t.Columns {
+				c := &t.Columns[j]
+				name := columnName{t.Schema, t.Name, c.Name}
+				if other := shows(f, c); masks[name] != nil && !constants[name] && other != 0 && (other != query.UseOrder || !unwritten(c)) {
+					return s.maskedUse(f, &use{t, c, other, masks[name]})
+				}
+			}
+		}
+	}
+	return s.maskedUse(f, first)
 }
 
 func firstUse(f *query.Facts, masks maskSet, constants map[columnName]bool) *use {

@@ -22,6 +22,11 @@ func (s *Session) maskedUse(f *query.Facts, u *use) *Denial {
 	if u.mask.Elsewhere == policy.ElsewhereMasked && u.other&query.UseWrite != 0 {
 		main = query.UseWrite // the others would work
 	}
+	if unwritten(u.column) { // the other uses are what the statement says
+		if rest := u.other &^ query.UseOrder; rest != 0 {
+			main = telling[slices.IndexFunc(telling, func(x query.Use) bool { return rest&x != 0 })]
+		}
+	}
 	t, c := u.table, u.column
 	d := &Denial{SQLState: insufficientPrivilege, Rule: "masked_column", Pos: position(c, main),
 		Detail: fmt.Sprintf("Rule masked_column: %s.%s.%s is masked with %s.", t.Schema, t.Name, c.Name, u.mask.Function)}
@@ -41,6 +46,10 @@ func (s *Session) maskedUse(f *query.Facts, u *use) *Denial {
 		d.Detail += " A key, unique index or constraint of the table would tell whether a value is there."
 		d.Hint = fmt.Sprintf("Leave %s out of the statement, or ask somebody who sees it unmasked to make the change.", c.Name)
 		return d
+	case main == query.UseOrder && unwritten(c):
+		d.Message = fmt.Sprintf("%s is masked for %s, and the rows may come in its order", c.Name, s.user.Name)
+		d.Hint = "Order the result by other columns that tell its rows apart, such as the primary key."
+		return d
 	case main == query.UseWrite && defines(f):
 		where, d.Hint = "in "+f.Verbs[0], fmt.Sprintf("Ask somebody who sees %s unmasked to do it.", c.Name)
 		d.Detail += " What comes of the statement may depend on its values."
@@ -52,6 +61,12 @@ func (s *Session) maskedUse(f *query.Facts, u *use) *Denial {
 	}
 	d.Message = fmt.Sprintf("%s is masked for %s; it may be selected but not used %s", c.Name, s.user.Name, where)
 	return d
+}
+
+// unwritten says that a column orders rows although the statement does not say
+// so, as one of an index by which they are read does.
+func unwritten(c *query.ColumnUse) bool {
+	return c.Uses&query.UseOrder != 0 && position(c, query.UseOrder) < 0
 }
 
 // defines says that a statement is about tables as a whole and not about the

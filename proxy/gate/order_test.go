@@ -54,3 +54,24 @@ func TestOrderOfRows(t *testing.T) {
 		})
 	}
 }
+
+// TestOrderOfRowsIsExplained says what is wrong with a statement that does not
+// speak of an order, and speaks of what it does say first.
+func TestOrderOfRowsIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		facts *query.Facts
+		want  string
+	}{
+		{"an index's order alone", selects(column("ssn", 4, textOID, query.UseOrder, -1)), "ssn is masked for ana, and the rows may come in its order"},
+		{"ORDER BY", selects(column("ssn", 4, textOID, query.UseOrder, 40)), "not used in ORDER BY"},
+		{"a function too", selects(column("ssn", 4, textOID, query.UseOrder|query.UseDerived, 7, -1)), "not used in an expression"},
+		{"a function over another column", selects(column("ssn", 4, textOID, query.UseOrder, -1), column("email", 2, textOID, query.UseWrite|query.UseDerived, 7, 7)), "email is masked"},
+	} {
+		s, _ := person(t, fmt.Sprintf(everywhere, unfiltered))
+		_, err := s.Judge(context.Background(), gate.Statement{SQL: "SELECT original", Facts: c.facts, Universe: universe})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}

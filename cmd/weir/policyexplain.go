@@ -16,10 +16,13 @@ import (
 	"github.com/weirdb/weir/audit"
 	"github.com/weirdb/weir/auth"
 	"github.com/weirdb/weir/configs"
+	"github.com/weirdb/weir/masking"
 	"github.com/weirdb/weir/policy"
 	"github.com/weirdb/weir/proxy/gate"
+	"github.com/weirdb/weir/proxy/mysession"
 	"github.com/weirdb/weir/proxy/pgsession"
 	"github.com/weirdb/weir/query"
+	"github.com/weirdb/weir/query/mysql"
 	"github.com/weirdb/weir/query/pgsql"
 	"github.com/weirdb/weir/secrets"
 	"github.com/weirdb/weir/store"
@@ -99,9 +102,6 @@ func explain(ctx context.Context, path, user, datasource, sql string) (*explaine
 	if d == nil {
 		return nil, fmt.Errorf("datasource %q is not in %s", datasource, path)
 	}
-	if d.Engine != enginePostgres {
-		return nil, fmt.Errorf("datasource %s is %s; statements are explained for PostgreSQL only", d.Name, d.Engine)
-	}
 	person, err := lookupPerson(ctx, config, user)
 	if err != nil {
 		return nil, err
@@ -133,6 +133,53 @@ func (nothing) Post(context.Context, *audit.Event, func(error)) error { return n
 func explainWith(ctx context.Context, engine *policy.Engine, u store.User, d *configs.Datasource, sql string) (*explained, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	examine := examinePostgres
+	if d.Engine != enginePostgres {
+		examine = examineMySQL
+	}
+	found, err := examine(ctx, d, sql)
+	if err != nil {
+		return nil, err
+	}
+	session := gate.New(gate.Options{Policy: engine, Journal: nothing{}}).Examine(gate.Subject{
+		Identity: auth.Identity{ID: u.ID, Name: u.Name, Source: u.Source, Groups: u.Groups, GlobalRole: u.GlobalRole, ProjectRoles: u.ProjectRoles,
+			Method: auth.MethodSCRAM, Authenticated: time.Now()},
+		SessionID: "explain", Application: "weir policy explain", TLS: true, Type: found.types, Target: target(d, found.database)})
+	x := &explained{User: u.Name, Datasource: d.Name}
+	for _, stmt := range found.statements {
+		span := stmt.Facts.Span
+		text := sql[span.Start:span.End]
+		stmt.SQL = text
+		in, ticket, denial := session.Explain(ctx, stmt)
+		one := explainedStatement{SQL: text, Facts: stmt.Facts, Input: in, Masks: []string{}}
+		for _, m := range ticket.Masks {
+			one.Masks = append(one.Masks, fmt.Sprintf("%s.%s.%s: %s", m.Column.Schema, m.Column.Table, m.Column.Column, m.Spec.Function))
+		}
+		if ticket.Rewritten != nil && denial == nil {
+			one.Rewritten = ticket.Rewritten.SQL
+		}
+		if denial != nil {
+			one.Denial = &explainedDenial{Rule: denial.Rule, Message: denial.Message, Detail: denial.Detail, Hint: denial.Hint, Pos: -1}
+			if at := denial.Pos - span.Start; at >= 0 && at <= len(text) {
+				one.Denial.Pos = at
+			}
+		}
+		if one.Explanation, err = engine.Explain(ctx, in); err != nil {
+			return nil, err
+		}
+		x.Statements = append(x.Statements, one)
+	}
+	return x, nil
+}
+
+// examined is a text as a datasource's analyser sees it in a fresh session.
+type examined struct {
+	statements []gate.Statement // without SQL
+	types      func(uint32) masking.Type
+	database   string
+}
+
+func examinePostgres(ctx context.Context, d *configs.Datasource, sql string) (*examined, error) {
 	conn, err := connectCatalog(ctx, d, secrets.NewResolver())
 	if err != nil {
 		return nil, err
@@ -147,21 +194,13 @@ func explainWith(ctx context.Context, engine *policy.Engine, u store.User, d *co
 		return nil, err
 	}
 	analyzer := pgsql.NewAnalyzer(pgsql.Options{SafeFunctions: d.SafeFunctions})
-	database := d.Database
-	if database == "" {
-		database = d.Name
+	x := &examined{types: pgsession.TypeOf(catalog), database: d.Database}
+	if x.database == "" {
+		x.database = d.Name
 	}
-	session := gate.New(gate.Options{Policy: engine, Journal: nothing{}}).Examine(gate.Subject{
-		Identity: auth.Identity{ID: u.ID, Name: u.Name, Source: u.Source, Groups: u.Groups, GlobalRole: u.GlobalRole, ProjectRoles: u.ProjectRoles,
-			Method: auth.MethodSCRAM, Authenticated: time.Now()},
-		SessionID: "explain", Application: "weir policy explain", TLS: true, Type: pgsession.TypeOf(catalog),
-		Target: gate.Target{Project: d.Project, Datasource: d.Name, Engine: d.Engine, Environment: d.Environment, Database: database, ReadOnly: d.ReadOnly}})
-	x := &explained{User: u.Name, Datasource: d.Name}
 	analysis := analyzer.Analyze(sql, catalog, state)
 	for i := range analysis.Statements {
-		s := &analysis.Statements[i]
-		text := sql[s.Span.Start:s.Span.End]
-		stmt := gate.Statement{SQL: text, Facts: &s.Facts, Universe: func() []query.Table { return analyzer.Universe(catalog) },
+		stmt := gate.Statement{Facts: &analysis.Statements[i].Facts, Universe: func() []query.Table { return analyzer.Universe(catalog) },
 			Rewrite: func(rw query.Rewrite) (*query.Rewritten, error) {
 				r, err := analyzer.Rewrite(sql, i, catalog, state, rw)
 				if err != nil {
@@ -169,27 +208,45 @@ func explainWith(ctx context.Context, engine *policy.Engine, u store.User, d *co
 				}
 				return &r.Rewritten, nil
 			}}
-		if pgsql.ReadsSizes(&s.Facts) {
+		if pgsql.ReadsSizes(stmt.Facts) {
 			stmt.Sizes = func() []query.Sized { return analyzer.SizesOf(catalog) }
 		}
-		in, ticket, denial := session.Explain(ctx, stmt)
-		one := explainedStatement{SQL: text, Facts: &s.Facts, Input: in, Masks: []string{}}
-		for _, m := range ticket.Masks {
-			one.Masks = append(one.Masks, fmt.Sprintf("%s.%s.%s: %s", m.Column.Schema, m.Column.Table, m.Column.Column, m.Spec.Function))
-		}
-		if ticket.Rewritten != nil && denial == nil {
-			one.Rewritten = ticket.Rewritten.SQL
-		}
-		if denial != nil {
-			one.Denial = &explainedDenial{Rule: denial.Rule, Message: denial.Message, Detail: denial.Detail, Hint: denial.Hint, Pos: -1}
-			if at := denial.Pos - s.Span.Start; at >= 0 && at <= len(text) {
-				one.Denial.Pos = at
-			}
-		}
-		if one.Explanation, err = engine.Explain(ctx, in); err != nil {
-			return nil, err
-		}
-		x.Statements = append(x.Statements, one)
+		x.statements = append(x.statements, stmt)
+	}
+	return x, nil
+}
+
+func examineMySQL(ctx context.Context, d *configs.Datasource, sql string) (*examined, error) {
+	up, err := mysqlUpstream(ctx, d, secrets.NewResolver())
+	if err != nil {
+		return nil, err
+	}
+	conn, err := mysession.CatalogConnection(ctx, up)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	mode := ""
+	if err := conn.Query(ctx, "SELECT @@global.sql_mode", func(cells [][]byte) error {
+		mode = string(cells[0])
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	catalog, err := mysql.Load(ctx, conn, nil)
+	if err != nil {
+		return nil, err
+	}
+	state := &mysql.State{Database: d.Database, SQLMode: mysql.ParseSQLMode(mode), ClientCharset: "utf8mb4", ConnectionCharset: "utf8mb4", ResultsCharset: "utf8mb4"}
+	analyzer := mysql.NewAnalyzer(mysql.Options{SafeFunctions: d.SafeFunctions})
+	x := &examined{types: mysession.TypeOf, database: d.Database}
+	analysis := analyzer.Analyze(sql, catalog, state)
+	for i := range analysis.Statements {
+		x.statements = append(x.statements, gate.Statement{Facts: &analysis.Statements[i].Facts, Reorders: true,
+			Universe: func() []query.Table { return analyzer.Universe(catalog) },
+			Rewrite: func(rw query.Rewrite) (*query.Rewritten, error) {
+				return analyzer.Rewrite(sql, i, catalog, state, rw)
+			}})
 	}
 	return x, nil
 }

@@ -35,6 +35,7 @@ func (t *text) forms(from, to int) []edit {
 			if t.server.MariaDB {
 				f.more(i, from)
 			}
+			f.rare(i, from)
 		}
 	}
 	return f.edits

@@ -28,7 +28,14 @@ func (r *run) from(n ast.ResultSetNode, sc *scope) []*rangeItem {
 			}
 			return one(it)
 		case *ast.SelectStmt, *ast.SetOprStmt:
-			out := r.query(source, sc.beside())
+			inner := sc.beside()
+			if l := r.lateralAt(source); l != nil {
+				if s, ok := source.(*ast.SelectStmt); ok && l.json {
+					return one(r.jsonTable(l, s, x.AsName.O, sc))
+				}
+				inner = sc.behind()
+			}
+			out := r.query(source, inner)
 			for i := range out.cols { // materialised or not, as the optimizer likes
 				r.computed(out.cols[i])
 			}
@@ -228,7 +235,10 @@ func (r *run) plainItem(rel *Relation) *rangeItem {
 // join evaluates a join and merges what USING and NATURAL merge.
 func (r *run) join(j *ast.Join, sc *scope) []*rangeItem {
 	left := r.from(j.Left, sc)
+	before := sc.before
+	sc.before = append(slices.Clip(before), left...)
 	right := r.from(j.Right, sc)
+	sc.before = before
 	both := append(slices.Clone(left), right...)
 	if j.On != nil {
 		on := sc.beside()

@@ -37,7 +37,7 @@ var builtinFunctions = func() map[string]Safety {
 		"json_merge_preserve json_normalize json_object json_overlaps json_pretty json_query json_quote json_remove json_replace "+
 		"json_schema_valid json_schema_validation_report json_search json_set json_storage_free json_storage_size json_type "+
 		"json_unquote json_valid json_value json_array_intersect json_object_filter_keys json_object_to_array json_key_value member "+
-		"column_add column_check column_create column_delete column_exists column_json column_list")
+		"column_add column_check column_create column_delete column_exists column_get column_json column_list")
 	m["member of"] = Pure
 	// Hashes and ciphers. Some take random salts.
 	add(Pure, "aes_decrypt aes_encrypt compress decode des_decrypt des_encrypt encode kdf md5 old_password password sha sha1 sha2 "+

@@ -90,5 +90,6 @@ func (r *run) parseStored(sql string) (ast.StmtNode, *TextError) {
 		return nil, syntaxError("the definition holds more than one statement", -1)
 	}
 	t.print(0, len(t.tokens), nil)
+	r.text = t // of a run of its own
 	return parse(t.sql, 0)
 }

@@ -28,6 +28,8 @@ type scope struct {
 	// chance is set once an expression gives another value at each call, apart
 	// once a subquery stands where the server does not merge the level.
 	chance, apart bool
+	// before are the entries of FROM that one to their right may name.
+	before []*rangeItem
 	// fresh are the columns that VALUES(…) names in ON DUPLICATE KEY UPDATE.
 	fresh *rangeItem
 }

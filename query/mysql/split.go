@@ -39,6 +39,10 @@ type text struct {
 	d    decoded
 	base int // of d.text in the client's text
 
+	// laterals are entries of FROM that print made derived tables of, by the
+	// offset in src of their first expression.
+	laterals map[int]*lateral
+
 	sql  string
 	segs []segment // sorted by out; between two of them positions run in step
 }

@@ -26,8 +26,10 @@ type accumulator struct {
 	// not to. See lineage_order.go.
 	scans             []*reading
 	byOrder, anyOrder bool
-	shown             []value // the result's columns
-	withs             int     // WITH queries so far
+	// perRow is set where triggers do something for each row that changes.
+	perRow bool
+	shown  []value // the result's columns
+	withs  int     // WITH queries so far
 	// into is set where the rows go to a place and not to the client.
 	into bool
 	// rec is set while a statement is rewritten, for the run over its tree.

@@ -108,6 +108,8 @@ type Trigger struct {
 	Event  string // INSERT, UPDATE, DELETE
 	Timing string // BEFORE, AFTER
 	Body   string // empty if it may not be read
+	// SQLMode is the one in which the body is read and runs.
+	SQLMode SQLMode
 }
 
 // Index is an index of a table.

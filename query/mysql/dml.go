@@ -50,7 +50,7 @@ func (r *run) sideEffects(t *target, access string, pos int) {
 			r.acc.table(rel, false, access)
 		}
 		for i := range rel.Triggers {
-			if rel.Triggers[i].Event == event || rel.Triggers[i].Event == "" {
+			if (rel.Triggers[i].Event == event || rel.Triggers[i].Event == "") && !r.runTrigger(rel, &rel.Triggers[i], pos) {
 				r.gap(pos, "triggers of "+rel.Schema+"."+rel.Name+" run code")
 			}
 		}
@@ -240,7 +240,7 @@ func (r *run) onDuplicate(x *ast.InsertStmt, t *target, names []string, source r
 		}
 		fresh.cols = append(fresh.cols, named(c.name, v))
 	}
-	sc := &scope{items: append([]*rangeItem{t.item}, source.items...), fresh: fresh}
+	sc := &scope{parent: r.vars, items: append([]*rangeItem{t.item}, source.items...), fresh: fresh}
 	r.assign(x.OnDuplicate, []*target{t}, sc)
 }
 
@@ -312,7 +312,7 @@ func (r *run) update(x *ast.UpdateStmt, outer *scope) {
 func (r *run) changedRows(where ast.ExprNode, order *ast.OrderByClause, limit *ast.Limit, sc *scope) {
 	r.sort(order, nil, sc)
 	r.limit(limit, sc)
-	if limit == nil {
+	if limit == nil && !r.acc.perRow {
 		return
 	}
 	c := closure{known: map[dep]bool{}}
@@ -388,6 +388,7 @@ func (r *run) delete(x *ast.DeleteStmt, outer *scope) *target {
 			r.orphans(t, nil)
 		}
 	}
+	r.acc.byOrder = r.acc.byOrder || r.acc.perRow
 	return nil
 }
 

@@ -20,6 +20,8 @@ func (f *formReader) rare(i, from int) {
 	switch t.word(i) {
 	case "json_table":
 		f.jsonTable(i)
+	case "limit":
+		f.limitLocals(i)
 	case "lateral":
 		f.lateral(i)
 	case "rows":
@@ -66,6 +68,19 @@ func (f *formReader) rowsExamined(i int) {
 		return
 	}
 	f.add(edit{i, i + 3, ""})
+}
+
+// limitLocals puts numbers in the place of variables of a stored body.
+func (f *formReader) limitLocals(i int) {
+	for {
+		name, ok := f.t.name(i + 1)
+		if ok && f.t.locals != nil && f.t.locals(name) {
+			f.add(edit{i + 1, i + 2, "1"})
+		}
+		if i += 2; !f.t.is(i, ",") && f.t.word(i) != "offset" {
+			return
+		}
+	}
 }
 
 // exclude reads the end of a window's frame.

@@ -111,7 +111,11 @@ func (r *run) storedFunction(schema, name string, args value, pos int) value {
 	full := displayName(schema, name)
 	safe := r.an.safe[foldName(full)]
 	if !safe {
-		if v, ok := r.followFunction(schema, name, args); ok {
+		v, ok := r.followFunction(schema, name, args)
+		if !ok {
+			v, ok = r.runFunction(schema, name, args)
+		}
+		if ok {
 			r.function(query.Function{Schema: schema, Name: name, Safe: true, Pos: r.offset(pos)})
 			return v
 		}

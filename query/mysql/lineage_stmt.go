@@ -11,7 +11,7 @@ import (
 // plan analyses SELECT, set operations, INSERT, REPLACE, UPDATE, DELETE, CREATE
 // VIEW and CREATE TABLE … SELECT; false for everything else.
 func (r *run) plan(n ast.StmtNode) bool {
-	sc := &scope{}
+	sc := r.top()
 	switch x := n.(type) {
 	case *ast.SelectStmt, *ast.SetOprStmt:
 		r.class(query.ClassRead, "SELECT")

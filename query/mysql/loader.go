@@ -263,9 +263,9 @@ func (l *loader) views(ctx context.Context) error {
 }
 
 func (l *loader) triggers(ctx context.Context) error {
-	return l.each(ctx, sqlTriggers, 6, func(r *catalogRow) {
+	return l.each(ctx, sqlTriggers, 7, func(r *catalogRow) {
 		if rel := r.relation(); rel != nil {
-			rel.Triggers = append(rel.Triggers, Trigger{Name: r.str(2), Event: r.name(3), Timing: r.name(4), Body: r.str(5)})
+			rel.Triggers = append(rel.Triggers, Trigger{Name: r.str(2), Event: r.name(3), Timing: r.name(4), Body: r.str(5), SQLMode: ParseSQLMode(r.str(6))})
 		}
 	})
 }

@@ -22,7 +22,7 @@ const sqlColumns = "SELECT table_schema, table_name, column_name, ordinal_positi
 const sqlViews = "SELECT table_schema, table_name, view_definition, check_option, security_type, %s " +
 	"FROM information_schema.views WHERE table_schema NOT IN ('sys', 'mysql') ORDER BY 1, 2"
 
-const sqlTriggers = "SELECT event_object_schema, event_object_table, trigger_name, event_manipulation, action_timing, action_statement " +
+const sqlTriggers = "SELECT event_object_schema, event_object_table, trigger_name, event_manipulation, action_timing, action_statement, sql_mode " +
 	"FROM information_schema.triggers WHERE trigger_schema <> 'sys' ORDER BY 1, 2, action_order, 3"
 
 const sqlRoutines = "SELECT routine_schema, routine_name, routine_type, sql_data_access, is_deterministic, security_type, dtd_identifier, " +

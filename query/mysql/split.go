@@ -16,6 +16,8 @@ type reader struct {
 	// dynamic is set for the text of PREPARE, which the server converts from
 	// one character set to another before it reads it.
 	dynamic bool
+	// body is set for a stored body, which holds semicolons.
+	body bool
 
 	pos     int // in sql, where the next statement begins
 	charset string
@@ -42,6 +44,8 @@ type text struct {
 	// laterals are entries of FROM that print made derived tables of, by the
 	// offset in src of their first expression.
 	laterals map[int]*lateral
+	// locals says that a name is a variable of the stored body around.
+	locals func(name string) bool
 
 	sql  string
 	segs []segment // sorted by out; between two of them positions run in step
@@ -72,7 +76,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 		}
 		rd.d, rd.base, rd.charset = d, rd.pos, charset
 	}
-	t := &text{src: rd.d.text, server: rd.server, mode: st.SQLMode, d: rd.d, base: rd.base}
+	t := &text{src: rd.d.text, server: rd.server, mode: st.SQLMode, d: rd.d, base: rd.base, whole: rd.body}
 	lx := lexer{text: t.src, pos: rd.decodedPos(), server: rd.server, mode: st.SQLMode, narrow: rd.d.narrow || rd.dynamic}
 	g, begin := gate{}, 0
 	for {

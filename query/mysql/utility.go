@@ -41,6 +41,10 @@ func (r *run) utility(at int) {
 		r.diagnostics(at)
 	case "flush", "reset", "purge", "change", "stop", "install", "uninstall", "shutdown", "restart", "binlog", "clone", "backup", "import":
 		r.administration(at)
+	case "if", "case", "loop", "while", "repeat":
+		if !r.anonymous(at) {
+			r.unknownCommand(at)
+		}
 	default:
 		r.unknownCommand(at)
 	}
@@ -77,7 +81,7 @@ func (r *run) useDatabase(at int) {
 func (r *run) do(at int) {
 	r.class(query.ClassRead, "DO")
 	for _, e := range r.expressions(at, r.end(), []edit{{at, at + 1, "SELECT"}}) {
-		r.use(r.expr(e, &scope{}), query.UseDerived)
+		r.use(r.expr(e, r.top()), query.UseDerived)
 	}
 	r.strengthen()
 }
@@ -308,7 +312,9 @@ func (r *run) transaction(at int) {
 	switch t.word(at) {
 	case "begin":
 		if !(at == last || at+1 == last && t.word(last) == "work") {
-			r.unknownCommand(at)
+			if !r.anonymous(at) {
+				r.unknownCommand(at)
+			}
 			return
 		}
 		r.class(query.ClassTransaction, "BEGIN")

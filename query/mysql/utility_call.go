@@ -27,7 +27,7 @@ func (r *run) callProcedure(at int) {
 	full := displayName(schema, name)
 	if t.is(i, "(") && i+1 < r.end()-1 && t.is(r.end()-1, ")") {
 		for _, e := range r.expressions(at, r.end(), []edit{{at, i + 1, "SELECT"}, {r.end() - 1, r.end(), ""}}) {
-			v := r.expr(e, &scope{})
+			v := r.expr(e, r.top())
 			r.use(v, query.UseCall)
 			if len(v.deps) > 0 {
 				r.move("call", full, e.OriginTextPosition())
@@ -36,7 +36,7 @@ func (r *run) callProcedure(at int) {
 	}
 	r.stmt.Changes |= ChangeVariables
 	safe := r.an.safe[foldName(full)]
-	followed := !safe && r.follow(schema, name)
+	followed := !safe && (r.vars == nil && r.follow(schema, name) || r.runProcedure(schema, name))
 	r.function(query.Function{Schema: schema, Name: name, Safe: safe || followed, Pos: -1})
 	if followed {
 		return
@@ -80,6 +80,7 @@ func (r *run) within(f *Routine, t *text, v value) (*run, *scope) {
 	sub := *r
 	sub.text, sub.hidden = t, true
 	sub.depth++
+	sub.vars = nil
 	sub.st = &State{Database: f.Schema, SQLMode: f.SQLMode, ClientCharset: "utf8mb4"}
 	params := &rangeItem{columnsOnly: true, scan: -1, origin: origin{opaque: true}}
 	for _, p := range f.Parameters {

@@ -17,6 +17,7 @@ type lineageCache struct {
 	views     map[*Relation]*viewFacts // guarded by mu
 	generated map[*Column][]int16      // guarded by mu
 	incoming  map[*Relation][]incoming // guarded by mu
+	bodies    map[any]*routineFacts    // guarded by mu; by *Routine or *Trigger
 }
 
 // viewFacts is what reading a view does, with its columns' lineage.
@@ -35,7 +36,7 @@ func (r *run) view(rel *Relation) *viewFacts {
 		return v
 	}
 	v = r.analyseView(rel)
-	if r.depth == 0 { // else depth may have cut it short
+	if r.depth == 0 && !r.st.Stale { // else depth may have cut it short
 		c.mu.Lock()
 		if c.views == nil {
 			c.views = make(map[*Relation]*viewFacts)
@@ -75,6 +76,7 @@ func (r *run) nested(database string) *run {
 	sub := *r
 	sub.depth++
 	sub.hidden = true
+	sub.vars = nil
 	sub.st = &State{Database: database, ClientCharset: "utf8mb4", Stale: r.st.Stale}
 	return &sub
 }

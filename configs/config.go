@@ -17,6 +17,7 @@ type Config struct {
 	Masking     Masking      `yaml:"masking" doc:"Keys of the keyed masks."`
 	Audit       Audit        `yaml:"audit" doc:"The audit journal."`
 	Auth        Auth         `yaml:"auth" doc:"How people and applications log in."`
+	Secrets     Secrets      `yaml:"secrets" doc:"Where secrets are read from, beside the environment and files."`
 	Limits      Limits       `yaml:"limits" doc:"Bounds for clients."`
 	Admin       Admin        `yaml:"admin" doc:"The listener for metrics and health."`
 	Log         Log          `yaml:"log" doc:"Structured logs on standard error."`
@@ -47,8 +48,8 @@ type Datasource struct {
 	Engine          string        `yaml:"engine" enum:"postgresql,mysql,mariadb" default:"postgresql" doc:"The kind of server."`
 	Address         string        `yaml:"address" required:"true" doc:"host:port of the server. Or its Unix socket: the folder followed by :port for PostgreSQL, the path for MySQL."`
 	Database        string        `yaml:"database" doc:"PostgreSQL: the database on the server; the datasource's name if not set. MySQL: the one in which sessions begin whose client names none."`
-	User            string        `yaml:"user" required:"true" doc:"The role that weir logs in as."`
-	Password        secrets.Ref   `yaml:"password" doc:"Its password, as a reference: ${env:…}, ${file:…}."`
+	User            string        `yaml:"user" required:"true" doc:"The role that weir logs in as, or a reference to it. Where it and the password are fields of one document, they always belong together."`
+	Password        secrets.Ref   `yaml:"password" doc:"Its password, as a reference: ${env:…}, ${file:…}, ${vault:…}."`
 	ReadOnly        bool          `yaml:"read_only" doc:"Refuse every write, whatever policy says."`
 	TLS             UpstreamTLS   `yaml:"tls" doc:"TLS towards the server."`
 	SafeFunctions   []string      `yaml:"safe_functions" doc:"Functions (schema.name) whose result depends on their arguments alone and that change nothing. Listing one that reads tables opens a leak."`

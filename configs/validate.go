@@ -18,6 +18,7 @@ type validator struct {
 	faults      Faults
 	lines       map[string]int
 	development bool
+	secrets     *Secrets
 }
 
 func (v *validator) fault(path, format string, args ...any) {
@@ -39,7 +40,7 @@ func parent(path string) string {
 var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,62}$`)
 
 func (v *validator) config(c *Config) {
-	v.development = c.Profile == "development"
+	v.development, v.secrets = c.Profile == "development", &c.Secrets
 	v.required(reflect.ValueOf(*c), "")
 	v.references(reflect.ValueOf(*c), "")
 	for i := range c.Listeners {
@@ -57,6 +58,7 @@ func (v *validator) config(c *Config) {
 		names[d.Name] = i
 	}
 	v.policy(&c.Policy)
+	v.secretSources(&c.Secrets)
 	if c.Admin.Address != "off" {
 		v.address(c.Admin.Address, "admin.address")
 	}
@@ -97,9 +99,7 @@ func (v *validator) references(value reflect.Value, path string) {
 		if ref.IsLiteral() && !v.development {
 			v.fault(path, "%s holds a secret itself, which the production profile refuses; write ${env:NAME} or ${file:/path} and put the secret there", path)
 		}
-		if schemes := secrets.NewResolver().Schemes(); ref.Scheme() != "" && !slices.Contains(schemes, ref.Scheme()) {
-			v.fault(path, "%s: no secret provider %q; known are %s", path, ref.Scheme(), strings.Join(schemes, ", "))
-		}
+		v.reference(ref, path)
 	case value.Kind() == reflect.Struct:
 		for i := range value.NumField() {
 			v.references(value.Field(i), join(path, keyOf(value.Type().Field(i))))
@@ -158,6 +158,7 @@ func (v *validator) datasource(d *Datasource, path string) {
 	if d.Engine == "postgresql" || !strings.HasPrefix(d.Address, "/") {
 		v.upstreamAddress(d.Address, path+".address")
 	}
+	v.user(d.User, path+".user")
 	t := &d.TLS
 	if !v.development && (t.Mode == "disable" || t.Mode == "prefer") && !strings.HasPrefix(d.Address, "/") {
 		v.fault(path+".tls.mode", "tls mode %s sends data over the network in clear, which the production profile refuses; use verify-full", t.Mode)

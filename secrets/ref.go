@@ -13,7 +13,8 @@ type Ref struct {
 	path   string
 }
 
-// ParseRef reads "${scheme:path}"; anything else is a literal.
+// ParseRef reads "${scheme:path}"; anything else is a literal. The paths of
+// all schemes but env and file are locations, as ParseLocation reads them.
 func ParseRef(text string) (Ref, error) {
 	if !strings.HasPrefix(text, "${") {
 		return Ref{path: text}, nil
@@ -26,8 +27,16 @@ func ParseRef(text string) (Ref, error) {
 	if !ok || scheme == "" || path == "" {
 		return Ref{}, fmt.Errorf("secret reference ${%s} is not of the form ${scheme:path}", body)
 	}
+	if !verbatim(scheme) {
+		if _, err := ParseLocation(path); err != nil {
+			return Ref{}, fmt.Errorf("secret reference ${%s}: %w", body, err)
+		}
+	}
 	return Ref{scheme: scheme, path: path}, nil
 }
+
+// verbatim says that a scheme's path is the whole of what it names.
+func verbatim(scheme string) bool { return scheme == "env" || scheme == "file" }
 
 // Literal makes a reference that holds the secret itself.
 func Literal(secret string) Ref { return Ref{path: secret} }

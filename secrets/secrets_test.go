@@ -23,6 +23,16 @@ func TestParseRef(t *testing.T) {
 		{"${env:A", "", "not closed"},
 		{"${env}", "", "${scheme:path}"},
 		{"${:a}", "", "${scheme:path}"},
+		{"${file:/a#b?c}", "${file:/a#b?c}", ""},
+		{"${vault:kv/data/a%23b?version=3#c}", "${vault:kv/data/a%23b?version=3#c}", ""},
+		{"${vault:kv/data/shop#}", "", "path#field"},
+		{"${vault:#a}", "", "path#field"},
+		{"${vault:kv/../sys/raw}", "", ". or .."},
+		{"${vault:kv/%2e%2e/sys/raw}", "", ". or .."},
+		{"${vault:kv?age=3}", "", `"age"`},
+		{"${vault:kv?version=3&version=4}", "", "each once"},
+		{"${vault:kv?version=}", "", "no value"},
+		{"${vault:kv%zz}", "", "escape"},
 	} {
 		ref, err := secrets.ParseRef(c.text)
 		if c.fault != "" {

@@ -6,18 +6,26 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/weirdb/weir/configs"
 	"github.com/weirdb/weir/protocol/pgwire/upstream"
-	"github.com/weirdb/weir/secrets"
 )
 
 // connectCatalog opens weir's own connection to a datasource, with the same
 // address, TLS and login as the sessions'.
-func connectCatalog(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver) (*pgx.Conn, error) {
-	up, err := upstreamConfig(ctx, d, resolver)
+func connectCatalog(ctx context.Context, l *login) (conn *pgx.Conn, err error) {
+	up, err := upstreamConfig(ctx, l.datasource, l.resolver)
 	if err != nil {
 		return nil, err
 	}
+	err = l.use(ctx, func(ctx context.Context, user, password string) error {
+		up.User, up.Password = user, password
+		var err error
+		conn, err = connectPgx(ctx, up)
+		return err
+	})
+	return conn, err
+}
+
+func connectPgx(ctx context.Context, up upstream.Config) (*pgx.Conn, error) {
 	// The text is only a frame: everything in it is replaced below, so that
 	// PG* variables of weir's environment have no say.
 	c, err := pgx.ParseConfig("host=localhost user=weir sslmode=disable")

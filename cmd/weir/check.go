@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,10 +35,7 @@ every fault with its line and how to mend it. It connects to nothing.`,
 				return err
 			}
 			if len(faults) == 0 {
-				engine, err := openPolicy(cmd.Context(), config, nil, nil)
-				if err != nil {
-					faults = configs.Faults{{File: path, Path: "policy", Message: err.Error()}}
-				} else if err := engine.Close(); err != nil {
+				if faults, err = checkPolicy(cmd.Context(), path, config); err != nil {
 					return err
 				}
 			}
@@ -47,6 +45,19 @@ every fault with its line and how to mend it. It connects to nothing.`,
 	outputFlag(cmd, &output)
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the configuration")
 	return cmd
+}
+
+// checkPolicy compiles the policy.
+func checkPolicy(ctx context.Context, path string, config *configs.Config) (configs.Faults, error) {
+	resolver, err := newResolver(config, nil)
+	if err != nil {
+		return configs.Faults{{File: path, Path: "secrets", Message: err.Error()}}, nil
+	}
+	engine, err := openPolicy(ctx, config, resolver, nil, nil)
+	if err != nil {
+		return configs.Faults{{File: path, Path: "policy", Message: err.Error()}}, resolver.Close()
+	}
+	return nil, errors.Join(engine.Close(), resolver.Close())
 }
 
 // loadConfig tells faults of the file from failures to read it.

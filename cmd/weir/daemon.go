@@ -48,7 +48,11 @@ type daemon struct {
 // start starts everything that the configuration names. What it started is
 // closed again when it fails.
 func start(ctx context.Context, path string, config *configs.Config, log *slog.Logger) (*daemon, error) {
-	r := &daemon{path: path, config: config, log: log, resolver: secrets.NewResolver(),
+	resolver, err := newResolver(config, log)
+	if err != nil {
+		return nil, err
+	}
+	r := &daemon{path: path, config: config, log: log, resolver: resolver,
 		registry: prometheus.NewRegistry(), failed: make(chan error, 1)}
 	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []func(context.Context) error{checkStack, r.openState, r.openPolicy, r.openSources, r.listen, r.openAdmin} {
@@ -83,7 +87,7 @@ func (r *daemon) openPolicy(ctx context.Context) error {
 	broken := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_policy_broken",
 		Help: "1 while the newest policy could not be loaded and an older one is in force."})
 	r.registry.MustRegister(failures, loaded, broken)
-	engine, err := openPolicy(ctx, r.config, r.log, func(p policy.Reloaded) { // called by the engine, one at a time
+	engine, err := openPolicy(ctx, r.config, r.resolver, r.log, func(p policy.Reloaded) { // called by the engine, one at a time
 		e := &audit.Event{Kind: audit.KindPolicyChange, Action: "load", Object: "policy", After: p.Revision}
 		if p.Err != nil {
 			failures.Inc()
@@ -215,6 +219,9 @@ func (r *daemon) close(ctx context.Context) error {
 	}
 	if r.store != nil {
 		errs = append(errs, r.store.Close())
+	}
+	if err := r.resolver.Close(); err != nil {
+		r.log.Warn("leases of secrets are not revoked; they end by themselves", "error", err)
 	}
 	return errors.Join(errs...)
 }

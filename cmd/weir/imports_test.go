@@ -23,13 +23,14 @@ var layers = [][]string{
 	{"proxy/pgsession", "proxy/mysession"},
 	{"proxy"},
 	{"proxy/gate"},
+	{"secrets/vault"},
 	{"policy", "masking", "auth", "audit", "secrets"},
 	{"store"},
 	{"query/pgsql", "query/mysql"},
 	{"query"},
 	{"protocol/pgwire/upstream", "protocol/mywire/upstream"},
 	{"protocol/pgwire", "protocol/mywire"},
-	{"deploy", "deploy/pgserver", "deploy/myserver", "deploy/weirserver"},
+	{"deploy", "deploy/pgserver", "deploy/myserver", "deploy/weirserver", "secrets/vault/vaulttest"},
 	{"deploy/authority"},
 }
 
@@ -45,6 +46,7 @@ var keepsOut = map[string][]string{
 	"masking":                  {module},
 	"audit":                    {module},
 	"secrets":                  {module},
+	"secrets/vault":            {module + "protocol", module + "proxy", module + "query", module + "policy", module + "auth", module + "store", module + "audit"},
 	"store":                    {module + "protocol", module + "proxy", module + "query"},
 	"auth":                     {module + "protocol", module + "proxy", module + "query"},
 	"proxy":                    {module + "query", module + "policy", "github.com/pganalyze/pg_query_go"},

@@ -29,7 +29,7 @@ import (
 
 // This file turns sections of the configuration into the options of packages.
 
-func openPolicy(ctx context.Context, c *configs.Config, log *slog.Logger, onReload func(policy.Reloaded)) (*policy.Engine, error) {
+func openPolicy(ctx context.Context, c *configs.Config, resolver *secrets.Resolver, log *slog.Logger, onReload func(policy.Reloaded)) (*policy.Engine, error) {
 	p := c.Policy
 	o := policy.Options{Folder: p.Folder, Deadline: p.Deadline, Logger: log, OnReload: onReload,
 		ValidateMask: func(function string, args map[string]any) error {
@@ -47,7 +47,7 @@ func openPolicy(ctx context.Context, c *configs.Config, log *slog.Logger, onRelo
 			o.Bundle.KeyID = "bundle"
 		}
 		if !b.Authorization.IsZero() {
-			value, err := secrets.NewResolver().Resolve(ctx, b.Authorization)
+			value, err := resolver.Resolve(ctx, b.Authorization)
 			if err != nil {
 				return nil, err
 			}

@@ -106,12 +106,16 @@ func explain(ctx context.Context, path, user, datasource, sql string) (*explaine
 	if err != nil {
 		return nil, err
 	}
-	engine, err := openPolicy(ctx, config, slog.New(slog.DiscardHandler), nil)
+	resolver, err := newResolver(config, nil)
 	if err != nil {
 		return nil, err
 	}
-	x, err := explainWith(ctx, engine, person, d, sql)
-	return x, errors.Join(err, engine.Close())
+	engine, err := openPolicy(ctx, config, resolver, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		return nil, errors.Join(err, resolver.Close())
+	}
+	x, err := explainWith(ctx, engine, person, d, resolver, sql)
+	return x, errors.Join(err, engine.Close(), resolver.Close())
 }
 
 func lookupPerson(ctx context.Context, config *configs.Config, name string) (store.User, error) {
@@ -130,14 +134,14 @@ func (nothing) Append(context.Context, *audit.Event) error { return nil }
 
 func (nothing) Post(context.Context, *audit.Event, func(error)) error { return nil }
 
-func explainWith(ctx context.Context, engine *policy.Engine, u store.User, d *configs.Datasource, sql string) (*explained, error) {
+func explainWith(ctx context.Context, engine *policy.Engine, u store.User, d *configs.Datasource, resolver *secrets.Resolver, sql string) (*explained, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	examine := examinePostgres
 	if d.Engine != enginePostgres {
 		examine = examineMySQL
 	}
-	found, err := examine(ctx, d, sql)
+	found, err := examine(ctx, d, resolver, sql)
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +183,12 @@ type examined struct {
 	database   string
 }
 
-func examinePostgres(ctx context.Context, d *configs.Datasource, sql string) (*examined, error) {
-	conn, err := connectCatalog(ctx, d, secrets.NewResolver())
+func examinePostgres(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver, sql string) (*examined, error) {
+	l, err := newLogin(ctx, d, resolver)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := connectCatalog(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -216,12 +224,12 @@ func examinePostgres(ctx context.Context, d *configs.Datasource, sql string) (*e
 	return x, nil
 }
 
-func examineMySQL(ctx context.Context, d *configs.Datasource, sql string) (*examined, error) {
-	up, err := mysqlUpstream(ctx, d, secrets.NewResolver())
+func examineMySQL(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver, sql string) (*examined, error) {
+	l, err := newLogin(ctx, d, resolver)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := mysession.CatalogConnection(ctx, up)
+	conn, err := connectMySQLCatalog(ctx, l)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func TestLivePolicyExplain(t *testing.T) {
 			{"SELECT 1; DELETE FROM orders", "REFUSED   ana may only read on " + d.Name},
 			{"SELECT nothing FROM customers", "nothing"},
 		} {
-			x, err := explainWith(t.Context(), w.weir.engine, ana, d, c.sql)
+			x, err := explainWith(t.Context(), w.weir.engine, ana, d, w.weir.resolver, c.sql)
 			if err != nil {
 				t.Errorf("%s: %s: %v", d.Name, c.sql, err)
 				continue

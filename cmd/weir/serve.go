@@ -107,7 +107,7 @@ func changedSections(before, after *configs.Config) []string {
 	}{
 		{"state", before.State, after.State}, {"listeners", addresses(before), addresses(after)}, {"datasources", before.Datasources, after.Datasources},
 		{"policy", before.Policy, after.Policy}, {"masking", before.Masking, after.Masking}, {"audit", before.Audit, after.Audit},
-		{"auth", before.Auth, after.Auth}, {"limits", before.Limits, after.Limits}, {"admin", before.Admin, after.Admin}, {"log", before.Log, after.Log},
+		{"auth", before.Auth, after.Auth}, {"secrets", before.Secrets, after.Secrets}, {"limits", before.Limits, after.Limits}, {"admin", before.Admin, after.Admin}, {"log", before.Log, after.Log},
 	} {
 		if fmt.Sprintf("%+v", s.a) != fmt.Sprintf("%+v", s.b) {
 			changed = append(changed, s.name)

@@ -70,11 +70,15 @@ func (r *daemon) openPostgres(ctx context.Context, d *configs.Datasource) (*sour
 	if err != nil {
 		return nil, err
 	}
+	l, err := newLogin(ctx, d, r.resolver)
+	if err != nil {
+		return nil, err
+	}
 	m := pgsql.NewManager(pgsql.ManagerOptions{Interval: d.CatalogInterval, Logger: r.log.With("datasource", d.Name),
-		Connect: func(ctx context.Context) (*pgx.Conn, error) { return connectCatalog(ctx, d, r.resolver) }})
+		Connect: func(ctx context.Context) (*pgx.Conn, error) { return connectCatalog(ctx, l) }})
 	return &source{name: d.Name, catalog: m,
 		ready: func(ctx context.Context) error { _, err := m.Current(ctx); return err },
-		postgres: &pgsession.Datasource{Upstream: up, Catalogs: m, Target: target(d, up.Database),
+		postgres: &pgsession.Datasource{Upstream: up, Dial: l.dialPostgres, Catalogs: m, Target: target(d, up.Database),
 			Analyzer: pgsql.NewAnalyzer(pgsql.Options{SafeFunctions: d.SafeFunctions})}}, nil
 }
 
@@ -83,17 +87,15 @@ func (r *daemon) openMySQL(ctx context.Context, d *configs.Datasource) (*source,
 	if err != nil {
 		return nil, err
 	}
+	l, err := newLogin(ctx, d, r.resolver)
+	if err != nil {
+		return nil, err
+	}
 	m := mysql.NewManager(mysql.ManagerOptions{Interval: d.CatalogInterval, Logger: r.log.With("datasource", d.Name),
-		Connect: func(ctx context.Context) (mysql.Querier, error) {
-			up, err := mysqlUpstream(ctx, d, r.resolver)
-			if err != nil {
-				return nil, err
-			}
-			return mysession.CatalogConnection(ctx, up)
-		}})
+		Connect: func(ctx context.Context) (mysql.Querier, error) { return connectMySQLCatalog(ctx, l) }})
 	return &source{name: d.Name, catalog: m,
 		ready: func(ctx context.Context) error { _, err := m.Current(ctx); return err },
-		mysql: &mysession.Datasource{Upstream: up, Catalogs: m, Target: target(d, d.Database),
+		mysql: &mysession.Datasource{Upstream: up, Dial: l.dialMySQL, Catalogs: m, Target: target(d, d.Database),
 			Analyzer: mysql.NewAnalyzer(mysql.Options{SafeFunctions: d.SafeFunctions})}}, nil
 }
 
@@ -119,11 +121,11 @@ func catalogMetrics(datasource string, c catalog) []prometheus.Collector {
 	}
 }
 
-// upstreamConfig says how to reach a PostgreSQL datasource. Password and
-// certificate are read anew, so that a rotated one is found.
+// upstreamConfig says how to reach a PostgreSQL datasource, but for the login.
+// The certificate is read anew, so that a rotated one is found.
 func upstreamConfig(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver) (upstream.Config, error) {
 	c := upstream.Config{Network: "tcp", Address: d.Address, ConnectTimeout: d.ConnectTimeout, TLS: upstream.Mode(d.TLS.Mode),
-		ServerName: d.TLS.ServerName, User: d.User, Database: d.Database}
+		ServerName: d.TLS.ServerName, Database: d.Database}
 	if c.Database == "" {
 		c.Database = d.Name
 	}
@@ -132,7 +134,7 @@ func upstreamConfig(ctx context.Context, d *configs.Datasource, resolver *secret
 		c.TLS = upstream.Disable
 	}
 	var err error
-	if c.Password, c.RootCAs, c.Certificate, err = credentials(ctx, d, resolver); err != nil {
+	if c.RootCAs, c.Certificate, err = tlsMaterial(ctx, d, resolver); err != nil {
 		return c, err
 	}
 	return c, nil
@@ -141,37 +143,30 @@ func upstreamConfig(ctx context.Context, d *configs.Datasource, resolver *secret
 // mysqlUpstream says the same of a MySQL or MariaDB datasource.
 func mysqlUpstream(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver) (myupstream.Config, error) {
 	c := myupstream.Config{Network: "tcp", Address: d.Address, ConnectTimeout: d.ConnectTimeout, TLS: myupstream.Mode(d.TLS.Mode),
-		ServerName: d.TLS.ServerName, User: d.User, Database: d.Database}
+		ServerName: d.TLS.ServerName, Database: d.Database}
 	if strings.HasPrefix(d.Address, "/") {
 		c.Network, c.TLS = "unix", myupstream.Disable
 	}
 	var err error
-	if c.Password, c.RootCAs, c.Certificate, err = credentials(ctx, d, resolver); err != nil {
+	if c.RootCAs, c.Certificate, err = tlsMaterial(ctx, d, resolver); err != nil {
 		return c, err
 	}
 	return c, nil
 }
 
-// credentials are what weir shows a datasource, and what it wants to see.
-func credentials(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver) (password string, roots *x509.CertPool, own func() (*tls.Certificate, error), err error) {
-	if !d.Password.IsZero() {
-		value, err := resolver.Resolve(ctx, d.Password)
-		if err != nil {
-			return "", nil, nil, err
-		}
-		password = value.Reveal()
-	}
+// tlsMaterial is what weir wants to see of a datasource, and what it shows.
+func tlsMaterial(ctx context.Context, d *configs.Datasource, resolver *secrets.Resolver) (roots *x509.CertPool, own func() (*tls.Certificate, error), err error) {
 	if d.TLS.CA != "" {
 		if roots, err = upstream.LoadCA(d.TLS.CA); err != nil {
-			return "", nil, nil, err
+			return nil, nil, err
 		}
 	}
 	if d.TLS.Certificate != "" {
 		certificate, err := loadCertificate(ctx, d.TLS.Certificate, d.TLS.Key, resolver)
 		if err != nil {
-			return "", nil, nil, err
+			return nil, nil, err
 		}
 		own = func() (*tls.Certificate, error) { return &certificate, nil }
 	}
-	return password, roots, own, nil
+	return roots, own, nil
 }

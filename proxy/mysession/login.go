@@ -303,7 +303,11 @@ func (s *session) dial(ctx context.Context, collation byte) *ended {
 	cfg.Attributes = s.login.Attributes
 	cfg.Reader = mywire.ReaderOptions{Buffers: s.options.Buffers, Stall: s.options.Stall}
 	cfg.Writer = mywire.WriterOptions{Buffers: s.options.Buffers}
-	up, err := upstream.Dial(ctx, cfg)
+	dial := s.datasource.Dial
+	if dial == nil {
+		dial = upstream.Dial
+	}
+	up, err := dial(ctx, cfg)
 	if err == nil {
 		s.mu.Lock()
 		s.up = up

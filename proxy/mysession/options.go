@@ -74,6 +74,9 @@ type Datasource struct {
 	// Attributes, Reader and Writer. Its Database is where a session begins
 	// whose client names none.
 	Upstream upstream.Config
+	// Dial connects in upstream.Dial's place and sets user and password; nil:
+	// upstream.Dial does, with those of Upstream.
+	Dial     func(context.Context, upstream.Config) (*upstream.Conn, error)
 	Catalogs Catalogs
 	Analyzer Analyzer
 

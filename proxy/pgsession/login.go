@@ -260,7 +260,11 @@ func (s *session) dial(ctx context.Context, params []pgwire.Param) *ended {
 	cfg.Writer = pgwire.WriterOptions{Buffers: s.options.Buffers}
 	ctx, cancel := context.WithDeadline(ctx, s.startupLimit)
 	defer cancel()
-	up, err := upstream.Dial(ctx, cfg)
+	dial := s.datasource.Dial
+	if dial == nil {
+		dial = upstream.Dial
+	}
+	up, err := dial(ctx, cfg)
 	if err == nil {
 		s.up = up
 		return nil

@@ -72,6 +72,9 @@ type Analyzer interface {
 type Datasource struct {
 	Target   gate.Target
 	Upstream upstream.Config // Params, Reader and Writer are set by the session
+	// Dial connects in upstream.Dial's place and sets user and password; nil:
+	// upstream.Dial does, with those of Upstream.
+	Dial     func(context.Context, upstream.Config) (*upstream.Conn, error)
 	Catalogs Catalogs
 	Analyzer Analyzer
 

@@ -65,6 +65,8 @@ type run struct {
 	// volatile is set when the meaning depends on more than State.Key says.
 	volatile *bool
 	stmt     *Statement
+	// pin is that of the query whose FROM is being read.
+	pin *pin
 	// vars are the variables of the stored body that the run is in, nil outside.
 	vars *scope
 	// running are the routines and triggers around the run.

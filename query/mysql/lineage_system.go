@@ -9,7 +9,15 @@ func (r *run) systemRelation(it *rangeItem, pos int) {
 		r.gap(pos, "relation "+rel.Schema+"."+rel.Name+" cannot be shown: it tells of data, statistics or other sessions")
 		return
 	}
+	if name == "information_schema.files" && r.cat.Server.MariaDB { // it is empty there
+		hidden = nil
+	}
+	tells, pinned := r.tells(name)
 	for i := range it.cols {
+		if hidden[it.cols[i].key] && pinned {
+			it.cols[i].value.deps = mergeDeps(it.cols[i].value.deps, tells)
+			continue
+		}
 		if hidden[it.cols[i].key] {
 			it.cols[i].value.gaps = []pendingGap{{"column " + rel.Schema + "." + rel.Name + "." + it.cols[i].name +
 				" cannot be shown: it tells of data or other sessions"}}
@@ -37,6 +45,12 @@ var systemRelations = func() map[string]map[string]bool {
 	add("information_schema", "tables", "table_rows avg_row_length data_length max_data_length index_length data_free auto_increment "+
 		"create_time update_time check_time checksum max_index_length temporary")
 	add("information_schema", "statistics", "cardinality")
+	add("information_schema", "files", "file_id tablespace_name file_name total_extents free_extents extent_size initial_size maximum_size "+
+		"autoextend_size data_free extra version row_format table_rows avg_row_length data_length max_data_length index_length create_time "+
+		"update_time check_time checksum last_update_time last_access_time creation_time update_count deleted_rows transaction_counter")
+	add("mysql", "user", "password authentication_string password_last_changed password_reuse_history")
+	add("mysql", "proc event", "body body_utf8 last_executed")
+	add("mysql", "db tables_priv columns_priv procs_priv roles_mapping proxies_priv func role_edges default_roles", "")
 	add("information_schema", "partitions", "table_rows avg_row_length data_length max_data_length index_length data_free create_time "+
 		"update_time check_time checksum")
 	add("mysql", "help_category help_keyword help_relation help_topic time_zone time_zone_leap_second time_zone_name "+

@@ -257,7 +257,10 @@ func (r *run) values(lists []*ast.RowExpr, sc *scope) []column {
 func (r *run) plain(s *ast.SelectStmt, sc *scope) []column {
 	sc.whole = r.shown == ast.Node(s)
 	if s.From != nil {
+		outer := r.pin
+		r.pin = r.pinned(s)
 		sc.items = append(sc.items, r.from(s.From.TableRefs, sc)...)
+		r.pin = outer
 	}
 	r.where(s.Where, sc)
 	for i := range s.WindowSpecs {

@@ -49,7 +49,7 @@ type Datasource struct {
 	Address         string        `yaml:"address" required:"true" doc:"host:port of the server. Or its Unix socket: the folder followed by :port for PostgreSQL, the path for MySQL."`
 	Database        string        `yaml:"database" doc:"PostgreSQL: the database on the server; the datasource's name if not set. MySQL: the one in which sessions begin whose client names none."`
 	User            string        `yaml:"user" required:"true" doc:"The role that weir logs in as, or a reference to it. Where it and the password are fields of one document, they always belong together."`
-	Password        secrets.Ref   `yaml:"password" doc:"Its password, as a reference: ${env:…}, ${file:…}, ${vault:…}."`
+	Password        secrets.Ref   `yaml:"password" doc:"Its password, as a reference: ${env:…}, ${file:…}, ${vault:…}, ${aws:…}, ${gcp:…}, ${azure:…}."`
 	ReadOnly        bool          `yaml:"read_only" doc:"Refuse every write, whatever policy says."`
 	TLS             UpstreamTLS   `yaml:"tls" doc:"TLS towards the server."`
 	SafeFunctions   []string      `yaml:"safe_functions" doc:"Functions (schema.name) whose result depends on their arguments alone and that change nothing. Listing one that reads tables opens a leak."`

@@ -15,6 +15,26 @@ type Secrets struct {
 	Cache   time.Duration `yaml:"cache" default:"1m" doc:"How long a secret that a provider has given is used without asking again. Environment and files are read each time."`
 	Timeout time.Duration `yaml:"timeout" default:"10s" doc:"Bound for reading a secret."`
 	Vault   Vault         `yaml:"vault" doc:"HashiCorp Vault or OpenBao, for ${vault:…}."`
+	AWS     AWS           `yaml:"aws" doc:"AWS Secrets Manager, for ${aws:…}; credentials by the SDK's default chain."`
+	GCP     GCP           `yaml:"gcp" doc:"Google Cloud Secret Manager, for ${gcp:…}; application default credentials."`
+	Azure   Azure         `yaml:"azure" doc:"Azure Key Vault, for ${azure:…}; credentials by the SDK's default chain."`
+}
+
+// AWS is AWS Secrets Manager.
+type AWS struct {
+	Region   string `yaml:"region" doc:"The region; the SDK's chain finds one if not set (AWS_REGION, shared files)."`
+	Endpoint string `yaml:"endpoint" doc:"URL of a private endpoint."`
+}
+
+// GCP is Google Cloud Secret Manager.
+type GCP struct {
+	Project  string `yaml:"project" doc:"The project of names that are not projects/P/secrets/S."`
+	Endpoint string `yaml:"endpoint" doc:"URL of a regional or private endpoint."`
+}
+
+// Azure is an Azure Key Vault.
+type Azure struct {
+	Vault string `yaml:"vault" doc:"https URL of the vault, such as https://shop.vault.azure.net."`
 }
 
 // Vault is a server of Vault's API.
@@ -40,7 +60,7 @@ type VaultAuth struct {
 }
 
 // schemes are the providers in the order of the documentation.
-var schemes = []string{"env", "file", "vault"}
+var schemes = []string{"env", "file", "vault", "aws", "gcp", "azure"}
 
 // reference checks one reference: its scheme is known and configured.
 func (v *validator) reference(ref secrets.Ref, path string) {
@@ -52,6 +72,8 @@ func (v *validator) reference(ref secrets.Ref, path string) {
 		v.fault(path, "%s is needed to reach a provider; write ${env:NAME} or ${file:/path}", path)
 	case scheme == "vault" && v.secrets.Vault.Address == "":
 		v.fault(path, "%s is in vault, which is not configured; set secrets.vault.address", path)
+	case scheme == "azure" && v.secrets.Azure.Vault == "":
+		v.fault(path, "%s is in azure, which is not configured; set secrets.azure.vault", path)
 	}
 }
 
@@ -73,6 +95,12 @@ func (v *validator) secretSources(s *Secrets) {
 	v.atLeast("secrets.timeout", int64(s.Timeout), int64(100*time.Millisecond), "100ms")
 	if s.Vault.Address != "" {
 		v.vault(&s.Vault)
+	}
+	for _, u := range []struct{ address, path string }{{s.AWS.Endpoint, "secrets.aws.endpoint"},
+		{s.GCP.Endpoint, "secrets.gcp.endpoint"}, {s.Azure.Vault, "secrets.azure.vault"}} {
+		if u.address != "" {
+			v.secretURL(u.address, u.path)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"proxy/pgsession", "proxy/mysession"},
 	{"proxy"},
 	{"proxy/gate"},
-	{"secrets/vault"},
+	{"secrets/vault", "secrets/aws", "secrets/gcp", "secrets/azure"},
 	{"policy", "masking", "auth", "audit", "secrets"},
 	{"store"},
 	{"query/pgsql", "query/mysql"},

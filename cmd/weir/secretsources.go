@@ -9,13 +9,26 @@ import (
 
 	"github.com/weirdb/weir/configs"
 	"github.com/weirdb/weir/secrets"
+	"github.com/weirdb/weir/secrets/aws"
+	"github.com/weirdb/weir/secrets/azure"
+	"github.com/weirdb/weir/secrets/gcp"
 	"github.com/weirdb/weir/secrets/vault"
 )
 
 // newResolver makes a resolver with the providers that are configured. The
 // caller closes it. Nothing is sent before the first secret is asked for.
 func newResolver(c *configs.Config, log *slog.Logger) (*secrets.Resolver, error) {
-	providers := map[string]secrets.Provider{}
+	providers := map[string]secrets.Provider{
+		"aws": aws.Open(aws.Options{Region: c.Secrets.AWS.Region, Endpoint: c.Secrets.AWS.Endpoint}),
+		"gcp": gcp.Open(gcp.Options{Project: c.Secrets.GCP.Project, Endpoint: c.Secrets.GCP.Endpoint}),
+	}
+	if c.Secrets.Azure.Vault != "" {
+		p, err := azure.Open(azure.Options{Vault: c.Secrets.Azure.Vault})
+		if err != nil {
+			return nil, fmt.Errorf("secrets.azure: %w", err)
+		}
+		providers["azure"] = p
+	}
 	if c.Secrets.Vault.Address != "" {
 		p, err := openVault(&c.Secrets.Vault)
 		if err != nil {

@@ -83,6 +83,7 @@ func (d *rotating) run(t *testing.T, binary string) {
 	}
 	expect("fixed", "weir")
 	expect("leased", "v_weir_")
+	d.lost(t, w)
 	rotate(1)
 	keep(1)
 	expect("fixed", "weir") // within the hour that the old one would be kept
@@ -114,6 +115,21 @@ func (d *rotating) run(t *testing.T, binary string) {
 	w.Stop()
 	if vault.Leases() != 0 || vault.Tokens() != 0 {
 		t.Errorf("%d leases and %d tokens are left", vault.Leases(), vault.Tokens())
+	}
+}
+
+// lost removes a leased account before its time: weir takes another.
+func (d *rotating) lost(t *testing.T, w *weirserver.Server) {
+	t.Helper()
+	who, err := d.login(w, "leased")
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, _, _ = strings.Cut(who, "@")
+	d.drop(who)
+	after, err := d.login(w, "leased")
+	if err != nil || !strings.HasPrefix(after, "v_weir_") || strings.HasPrefix(after, who+"@") || after == who {
+		t.Errorf("after %s is gone, weir logs in as %q: %v", who, after, err)
 	}
 }
 

@@ -199,3 +199,38 @@ func TestLeases(t *testing.T) {
 		t.Error("nothing was revoked at the end")
 	}
 }
+
+func TestLeaseIsNotUsedBeyondItsEnd(t *testing.T) {
+	s := vaulttest.New(false)
+	defer s.Close()
+	s.Life = time.Second
+	r := resolver(t, approle(s))
+	user := ref(t, "${vault:database/creds/shop#username}")
+	before, err := r.Resolve(t.Context(), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Seal(true)
+	if v, err := r.Resolve(t.Context(), user); err != nil || v.Reveal() != before.Reveal() {
+		t.Errorf("within its time: %v", err)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if _, err := r.Resolve(t.Context(), user); err == nil || !strings.Contains(err.Error(), "sealed") {
+		t.Errorf("beyond its time: %v", err)
+	}
+	s.Seal(false)
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		v, err := r.Resolve(t.Context(), user)
+		if err == nil && v.Reveal() != before.Reveal() {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no new lease: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -7,6 +7,9 @@
 // specifications. Each run gets a fresh cluster. It prints the counts of both
 // runs and every test whose result differs, and ends with status 1 if any does.
 //
+// Of MariaDB it runs the suite of go-sql-driver/mysql, and the scripts of the
+// server's own suite main, as text and with --ps-protocol.
+//
 // Environment: PG_REGRESS_DIR; PG_REGRESS_LIBDIR, the folder of regress.so
 // (PG_REGRESS_DIR if not set); PG_ISOLATION_TESTER, the program (looked for
 // beside the server's own and in PG_REGRESS_DIR/../isolation if not set).
@@ -43,7 +46,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.weir, "weir", "bin/weir", "the weir to test")
 	flag.IntVar(&o.major, "major", 0, "major version of PostgreSQL; 0 is the distribution's")
-	flag.StringVar(&o.only, "only", "", "suites to run, of pgx, pq, sql, isolation, separated by commas (default all)")
+	flag.StringVar(&o.only, "only", "", "suites to run, of pgx, pq, sql, isolation, and of MariaDB driver, main, main-ps, separated by commas (default all of PostgreSQL)")
 	flag.StringVar(&o.run, "run", "", "run only these: a pattern for Go's tests, names with commas for scripts")
 	flag.StringVar(&o.folder, "output", "", "folder that keeps outputs and weir's log (default: a temporary one, kept if results differ)")
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "bound for one run of one suite")
@@ -63,6 +66,8 @@ type suite struct {
 	name    string
 	prepare func(context.Context, *work) (runner, error)
 	stand   stand // what it needs of the server and of weir
+	// start starts a side that is not PostgreSQL; nil for one that is.
+	start func(ctx context.Context, o options, folder string, through bool) (*side, error)
 	// repeat says that tests may run apart from the others: those that differ
 	// run again, so that what depends on luck is told from what does not.
 	repeat bool
@@ -124,6 +129,7 @@ func suites(o options) ([]*suite, error) {
 	if o.only == "" {
 		return list, nil
 	}
+	list = append(list, driverSuite(), mainSuite("main"), mainSuite("main-ps", "--ps-protocol"))
 	var chosen []*suite
 	for _, name := range strings.Split(o.only, ",") {
 		found := false
@@ -217,7 +223,13 @@ func oneSide(ctx context.Context, w *work, s *suite, through bool, attempt int, 
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	side, err := startSide(ctx, w.options, s.stand, folder, through)
+	start := s.start
+	if start == nil {
+		start = func(ctx context.Context, o options, folder string, through bool) (*side, error) {
+			return startSide(ctx, o, s.stand, folder, through)
+		}
+	}
+	side, err := start(ctx, w.options, folder, through)
 	if err != nil {
 		return nil, err
 	}

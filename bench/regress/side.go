@@ -42,6 +42,7 @@ type side struct {
 	ca       string
 
 	weir *weirserver.Server
+	end  func() // what else there is to stop; nil if nothing
 }
 
 const host = "localhost"
@@ -180,5 +181,8 @@ func (s *side) stop() {
 	}
 	if s.server != nil {
 		s.server.Stop()
+	}
+	if s.end != nil {
+		s.end()
 	}
 }

@@ -1,6 +1,9 @@
 package mysql
 
-import "strings"
+import (
+	"crypto/sha256"
+	"strings"
+)
 
 // Catalog is an immutable snapshot of one server's definitions. Two snapshots
 // with the same Version hold the same definitions.
@@ -16,6 +19,11 @@ type Catalog struct {
 	Routines  []*Routine
 	routines  map[qualified][]*Routine // by folded names
 	bare      map[string]bool          // folded names of stored functions, in any database
+
+	// own is how many Relations, the first ones, are of the server's own
+	// databases, and ownDigest a digest of them.
+	own       int
+	ownDigest [sha256.Size]byte
 }
 
 type qualified struct{ schema, name string }
@@ -256,8 +264,10 @@ func (c *Catalog) Index() {
 	}
 	c.byName = make(map[qualified]*Relation, len(c.Relations))
 	for i, r := range c.Relations {
-		r.ID = uint32(i + 1)
-		r.index()
+		if r.columns == nil || r.ID != uint32(i+1) { // what another catalog has too is not touched
+			r.ID = uint32(i + 1)
+			r.index()
+		}
 		c.byName[c.key(r.Schema, r.Name)] = r
 		if f := c.foldDatabase(r.Schema); c.Databases[f] == "" {
 			c.Databases[f] = r.Schema

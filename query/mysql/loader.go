@@ -36,21 +36,42 @@ type Querier interface {
 // granted to itself and not to a role. What it is not shown is not in the
 // catalog, and statements about it have gaps.
 func Load(ctx context.Context, conn Querier, prev *Catalog) (*Catalog, error) {
+	return load(ctx, conn, prev, false)
+}
+
+// loadOthers is Load that takes the server's own databases from prev.
+func loadOthers(ctx context.Context, conn Querier, prev *Catalog) (*Catalog, error) {
+	return load(ctx, conn, prev, true)
+}
+
+type loadStep struct {
+	part string
+	read func(context.Context) error
+}
+
+func load(ctx context.Context, conn Querier, prev *Catalog, others bool) (*Catalog, error) {
 	l := &loader{conn: conn, digest: sha256.New(), names: make(map[string]string), relations: make(map[qualified]*Relation),
-		c: &Catalog{Databases: make(map[string]string)}}
-	for _, step := range []struct {
-		part string
-		read func(context.Context) error
-	}{
-		{"session", func(ctx context.Context) error { return conn.Query(ctx, sqlSession, none) }},
-		{"server", l.server}, {"version", l.comments}, {"databases", l.databases}, {"tables", l.tables}, {"columns", l.columns}, {"views", l.views},
-		{"triggers", l.triggers}, {"rights", l.triggerRights},
-		{"routines", l.routines}, {"parameters", l.parameters}, {"indexes", l.indexes},
-		{"checks", l.checks}, {"foreign keys", l.foreignKeys}, {"partitions", l.partitions},
-	} {
-		if err := step.read(ctx); err != nil {
-			return nil, fmt.Errorf("load catalog: %s: %w", step.part, err)
+		c: &Catalog{Databases: make(map[string]string)}, databases: sqlOwn}
+	if err := l.read(ctx, loadStep{"session", func(ctx context.Context) error { return conn.Query(ctx, sqlSession, none) }},
+		loadStep{"server", l.server}, loadStep{"version", l.comments}); err != nil {
+		return nil, err
+	}
+	if others && l.c.Server == prev.Server {
+		l.c.own, l.c.ownDigest = prev.own, prev.ownDigest
+		l.c.Relations = append(l.c.Relations, prev.Relations[:prev.own]...)
+	} else {
+		if err := l.read(ctx, loadStep{"tables", l.tables}, loadStep{"columns", l.columns}); err != nil {
+			return nil, err
 		}
+		l.c.own, l.c.ownDigest = len(l.c.Relations), [sha256.Size]byte(l.digest.Sum(nil))
+	}
+	l.digest, l.databases = sha256.New(), sqlOthers
+	l.digest.Write(l.c.ownDigest[:])
+	if err := l.read(ctx, loadStep{"databases", l.schemata}, loadStep{"tables", l.tables}, loadStep{"columns", l.columns}, loadStep{"views", l.views},
+		loadStep{"triggers", l.triggers}, loadStep{"rights", l.triggerRights},
+		loadStep{"routines", l.routines}, loadStep{"parameters", l.parameters}, loadStep{"indexes", l.indexes},
+		loadStep{"checks", l.checks}, loadStep{"foreign keys", l.foreignKeys}, loadStep{"partitions", l.partitions}); err != nil {
+		return nil, err
 	}
 	l.c.Version = binary.BigEndian.Uint64(l.digest.Sum(nil)) | 1
 	if prev != nil && prev.Version == l.c.Version {
@@ -59,6 +80,15 @@ func Load(ctx context.Context, conn Querier, prev *Catalog) (*Catalog, error) {
 	l.periods()
 	l.c.Index()
 	return l.c, nil
+}
+
+func (l *loader) read(ctx context.Context, steps ...loadStep) error {
+	for _, step := range steps {
+		if err := step.read(ctx); err != nil {
+			return fmt.Errorf("load catalog: %s: %w", step.part, err)
+		}
+	}
+	return nil
 }
 
 func none([][]byte) error { return nil }
@@ -70,6 +100,7 @@ type loader struct {
 	digest    hash.Hash
 	names     map[string]string // interned
 	relations map[qualified]*Relation
+	databases string // condition on those that are read
 	rows      int
 	bytes     int
 }
@@ -198,7 +229,7 @@ func ParseServer(version, comment string) Server {
 	return s
 }
 
-func (l *loader) databases(ctx context.Context) error {
+func (l *loader) schemata(ctx context.Context) error {
 	return l.each(ctx, sqlDatabases, 1, func(r *catalogRow) {
 		name := r.name(0)
 		l.c.Databases[l.c.foldDatabase(name)] = name
@@ -206,7 +237,7 @@ func (l *loader) databases(ctx context.Context) error {
 }
 
 func (l *loader) tables(ctx context.Context) error {
-	return l.each(ctx, sqlTables, 4, func(r *catalogRow) {
+	return l.each(ctx, fmt.Sprintf(sqlTables, l.databases), 4, func(r *catalogRow) {
 		rel := &Relation{Schema: r.name(0), Name: r.str(1), Engine: r.name(3), Kind: KindTable}
 		switch kind := strings.ToUpper(r.str(2)); {
 		case Builtin(rel.Schema):
@@ -224,7 +255,7 @@ func (l *loader) tables(ctx context.Context) error {
 }
 
 func (l *loader) columns(ctx context.Context) error {
-	return l.each(ctx, sqlColumns, 11, func(r *catalogRow) {
+	return l.each(ctx, fmt.Sprintf(sqlColumns, l.databases), 11, func(r *catalogRow) {
 		rel := r.relation()
 		if rel == nil {
 			return

@@ -232,12 +232,13 @@ func (m *Manager) idle() bool {
 // look confirms or replaces the catalog and tells the waiting.
 func (m *Manager) look(ctx context.Context, w *watcher, begin time.Time) error {
 	m.mu.Lock()
+	told := m.wanted != m.started
 	m.started = m.wanted
 	prev := m.cat
 	m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, m.o.Timeout)
 	defer cancel()
-	cat, err := w.look(ctx, prev)
+	cat, err := w.look(ctx, prev, told)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.err = err
@@ -260,13 +261,14 @@ func (m *Manager) look(ctx context.Context, w *watcher, begin time.Time) error {
 type watcher struct {
 	o    ManagerOptions
 	conn Querier
+	full time.Time // of the last look at the server's own databases too
 }
 
 // look is one look, with a second try on a new connection if the one at hand
 // turns out to be broken.
-func (w *watcher) look(ctx context.Context, prev *Catalog) (*Catalog, error) {
+func (w *watcher) look(ctx context.Context, prev *Catalog, told bool) (*Catalog, error) {
 	used := w.conn != nil
-	cat, err := w.lookOnce(ctx, prev)
+	cat, err := w.lookOnce(ctx, prev, told)
 	if err == nil {
 		return cat, nil
 	}
@@ -274,7 +276,7 @@ func (w *watcher) look(ctx context.Context, prev *Catalog) (*Catalog, error) {
 	if !used || ctx.Err() != nil {
 		return nil, err
 	}
-	if cat, err = w.lookOnce(ctx, prev); err != nil {
+	if cat, err = w.lookOnce(ctx, prev, told); err != nil {
 		w.drop()
 	}
 	return cat, err
@@ -286,7 +288,7 @@ const maxLoads = 6
 // lookOnce returns prev if nothing changed since, else what it loads. Several
 // queries make one catalog, and a change between two of them could give one
 // that never was: what is new has to be read twice alike.
-func (w *watcher) lookOnce(ctx context.Context, prev *Catalog) (*Catalog, error) {
+func (w *watcher) lookOnce(ctx context.Context, prev *Catalog, told bool) (*Catalog, error) {
 	if w.conn == nil {
 		conn, err := w.o.Connect(ctx)
 		if err != nil {
@@ -294,10 +296,19 @@ func (w *watcher) lookOnce(ctx context.Context, prev *Catalog) (*Catalog, error)
 		}
 		w.conn = conn
 	}
+	// A session that tells of a change has not changed the server's own databases.
+	read, full := loadOthers, w.full
+	if !told || prev == nil || time.Since(w.full) > w.o.MaxAge/2 {
+		read, full = Load, time.Now()
+	}
 	for range maxLoads {
-		cat, err := Load(ctx, w.conn, prev)
-		if err != nil || cat == prev {
-			return cat, err
+		cat, err := read(ctx, w.conn, prev)
+		if err != nil {
+			return nil, err
+		}
+		if cat == prev {
+			w.full = full
+			return cat, nil
 		}
 		prev = cat
 	}

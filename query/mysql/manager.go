@@ -195,6 +195,9 @@ func (m *Manager) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-m.wake:
+			if m.served() { // whoever asked has been answered by the look before
+				continue
+			}
 		case <-timer.C:
 			if m.idle() {
 				continue
@@ -221,6 +224,13 @@ func (m *Manager) run(ctx context.Context) {
 		case <-time.After(min(delay, 250*time.Millisecond)):
 		}
 	}
+}
+
+// served says that nobody waits for another look.
+func (m *Manager) served() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cat != nil && m.err == nil && m.reached == m.wanted && time.Since(m.asOf) < m.o.Interval
 }
 
 func (m *Manager) idle() bool {

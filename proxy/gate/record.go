@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -106,7 +107,7 @@ func (s *Session) statementEvent(kind audit.Kind, number uint64, stmt Statement,
 	if v.decision != nil && v.decision.Audit != nil {
 		e.Level = level(v.decision.Audit.Level)
 	}
-	if v.decision != nil && v.decision.Audit != nil && v.decision.Audit.Level == policy.AuditStatement || secret(f.Verbs) {
+	if v.decision != nil && v.decision.Audit != nil && v.decision.Audit.Level == policy.AuditStatement || secret(f.Verbs, stmt.SQL) {
 		stmt.shaped(e)
 	}
 	return e
@@ -123,9 +124,13 @@ func (stmt *Statement) shaped(e *audit.Event) {
 	}
 }
 
+// passwordText finds the clauses that hold passwords in MySQL's statements. It
+// looks at the text because a statement that is not read has no verbs.
+var passwordText = regexp.MustCompile(`(?i)\bidentified\b|\b\w*password\b\W*[=(]|\bset\W+password\b`)
+
 // secret says that a statement's literals may be passwords, which no journal holds.
-func secret(verbs []string) bool {
-	return slices.ContainsFunc(verbs, func(v string) bool {
+func secret(verbs []string, text string) bool {
+	return passwordText.MatchString(text) || slices.ContainsFunc(verbs, func(v string) bool {
 		return strings.HasSuffix(v, " ROLE") || strings.HasSuffix(v, " USER") || strings.HasSuffix(v, " USER MAPPING") ||
 			strings.HasSuffix(v, " SUBSCRIPTION") || strings.HasSuffix(v, " SERVER")
 	})

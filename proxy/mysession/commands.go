@@ -215,6 +215,7 @@ func (s *session) changeUser(ctx context.Context, body []byte) error {
 		s.gate = closedGate{}
 		return clientError(err)
 	}
+	s.watchServer()
 	s.multi = s.caps.Has(mywire.CapMultiStatements)
 	s.in.SetLimit(noLimit)
 	if s.options.Recheck != nil {

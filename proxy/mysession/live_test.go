@@ -172,3 +172,19 @@ func TestLivePlaintext(t *testing.T) {
 		t.Errorf("without TLS: %v", err)
 	}
 }
+
+// TestLiveServerLeaves ends an idle session with its server's connection: the
+// driver sees that before it sends anything, and connects anew.
+func TestLiveServerLeaves(t *testing.T) {
+	w := start(t, setup{})
+	db := w.open(nil)
+	db.SetMaxOpenConns(1)
+	before := one(t, db, "SELECT CONNECTION_ID()")
+	if _, err := db.ExecContext(ask(t), "SET SESSION wait_timeout = 1"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2500 * time.Millisecond)
+	if after := one(t, db, "SELECT CONNECTION_ID()"); after == before {
+		t.Error("the server did not leave")
+	}
+}

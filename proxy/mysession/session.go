@@ -21,7 +21,9 @@ type session struct {
 	*front
 	gate Judge
 	up   *upstream.Conn // replaced by COM_CHANGE_USER alone, under mu
-	who  atomic.Pointer[who]
+	// unwatch ends the watch for the server's leaving.
+	unwatch func()
+	who     atomic.Pointer[who]
 
 	state    mysql.State
 	status   mywire.Status // as the server last reported it
@@ -48,7 +50,7 @@ type session struct {
 }
 
 func newSession(f *front) *session {
-	s := &session{front: f, idleSince: time.Now(), multi: f.caps.Has(mywire.CapMultiStatements), prepared: map[uint32]*prepared{}}
+	s := &session{front: f, idleSince: time.Now(), multi: f.caps.Has(mywire.CapMultiStatements), prepared: map[uint32]*prepared{}, unwatch: func() {}}
 	s.cond.L = &s.mu
 	return s
 }
@@ -67,6 +69,7 @@ func (s *session) run(ctx context.Context) proxy.EndReason {
 		cancel()
 	}
 	s.mu.Unlock()
+	s.watchServer()
 	s.finish(s.contain(func() error {
 		if err := s.welcome(); err != nil {
 			return clientError(err)
@@ -166,6 +169,7 @@ func (s *session) close() {
 	for _, p := range s.prepared {
 		p.abandon()
 	}
+	s.unwatch()
 	s.helpers.Wait()
 	s.in.Close()
 	s.out.Close()
@@ -174,6 +178,26 @@ func (s *session) close() {
 	s.gate.Close(s.ending.reason.String())
 	if s.ending.cause != nil {
 		s.options.Logger.Info("session ended", "session", s.conn.ID, "reason", s.ending.reason.String(), "error", s.ending.cause)
+	}
+}
+
+// watchServer has the session end when the server leaves.
+func (s *session) watchServer() {
+	s.unwatch()
+	s.unwatch = func() {}
+	if stop, ok := s.handler.hangups.watch(s.up.Net, s.abandoned); ok {
+		s.unwatch = stop
+	}
+}
+
+// abandoned ends a session whose server has left while it was idle: the client
+// would hear of it with its next command only. A busy one sees it itself.
+func (s *session) abandoned() {
+	s.mu.Lock()
+	idle := !s.busy && s.ending == nil
+	s.mu.Unlock()
+	if idle {
+		s.finish(end(proxy.EndUpstreamLost, nil))
 	}
 }
 

@@ -36,6 +36,7 @@ const maxLogin = 64 << 10
 type Handler struct {
 	options     Options
 	connections connections
+	hangups     hangups
 	// rsaKey encrypts passwords where there is no TLS, in development alone.
 	rsaKey func() (*rsa.PrivateKey, error)
 }

@@ -3,10 +3,10 @@ GO ?= go
 BIN = bin/weir
 export CGO_ENABLED = 1
 
-.PHONY: help run build test check lint fuzz bench regress leaks servers clean
+.PHONY: help run build test check lint fuzz bench regress regress-mysql leaks servers clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 run: build ## throw-away databases, weir in front of them, three people to try
 	@deploy/install.sh server mariadb
@@ -52,6 +52,10 @@ bench: build ## compare with a direct connection, HAProxy and PgBouncer; prints 
 regress: build ## other projects' suites, direct and through weir; prints both counts
 	@deploy/install.sh server
 	$(GO) run ./bench/regress
+
+regress-mysql: build ## the same for MariaDB: the Go driver's suite, and the server's own as text and prepared
+	@deploy/install.sh mariadb mariadb-suite
+	$(GO) run ./bench/regress -only driver,main,main-ps -timeout 30m
 
 leaks: build ## what gets past the masks, and what everyday work is refused; SERVERS, and SEED, STATEMENTS for what is made up
 	@deploy/install.sh server server18 mariadb

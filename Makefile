@@ -46,7 +46,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	done
 
 bench: build ## compare with a direct connection, HAProxy and PgBouncer; prints ratios
-	@deploy/install.sh server peers
+	@deploy/install.sh server mariadb peers
 	$(GO) run ./bench
 
 regress: build ## other projects' suites, direct and through weir; prints both counts

@@ -1,5 +1,6 @@
-// Command bench compares weir with a direct connection, HAProxy in TCP mode and
-// PgBouncer in session mode, side by side on this machine, and prints ratios.
+// Command bench compares weir with a direct connection, HAProxy in TCP mode and,
+// for PostgreSQL, PgBouncer in session mode, side by side on this machine, and
+// prints ratios.
 //
 // Each measurement runs in turn through every system, several rounds; the
 // figure is the median. Clients use TLS and SCRAM everywhere; PgBouncer and
@@ -13,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,8 +29,14 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "length of one pgbench run")
 	flag.IntVar(&o.rows, "rows", 1_000_000, "rows of the wide result")
 	flag.IntVar(&o.scale, "scale", 10, "pgbench's scale")
+	only := flag.String("run", "", "only measurements whose name matches this pattern")
 	flag.StringVar(&o.weir, "weir", "bin/weir", "the weir to measure")
 	flag.Parse()
+	var err error
+	if o.only, err = regexp.Compile(*only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: -run:", err)
+		os.Exit(2)
+	}
 	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -38,6 +46,7 @@ func main() {
 type options struct {
 	rounds, rows, scale int
 	duration            time.Duration
+	only                *regexp.Regexp
 	weir                string
 }
 
@@ -57,6 +66,9 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	defer w.stop()
 	for _, m := range measurements(o) {
+		if !o.only.MatchString(m.name) {
+			continue
+		}
 		figures := map[string][]float64{}
 		for round := range o.rounds {
 			for _, system := range m.through {
@@ -91,6 +103,15 @@ func measurements(o options) []measurement {
 			return w.wide(ctx, system, masked)
 		}
 	}
+	for _, program := range []string{"oltp_point_select", "oltp_read_write"} {
+		for _, threads := range []int{1, 16} {
+			list = append(list, measurement{
+				name: fmt.Sprintf("sysbench %s on MariaDB, %d threads", program, threads), unit: "tps", higher: true, through: []string{"direct", "haproxy", "weir"},
+				run: func(ctx context.Context, w *world, system string) (float64, error) {
+					return w.oltp(ctx, system, program, threads)
+				}})
+		}
+	}
 	return append(list,
 		measurement{name: fmt.Sprintf("%d rows of 10 columns", o.rows), unit: "MB/s", higher: true, through: all, run: wide(false)},
 		measurement{name: "the same, three columns masked", unit: "MB/s", higher: true, through: []string{"weir", "weir-masked"},
@@ -108,8 +129,10 @@ func report(out io.Writer, m measurement, figures map[string][]float64) {
 		if system != m.through[0] {
 			line += fmt.Sprintf("  %.2fx %s", median(f)/base, m.through[0])
 		}
-		if p := figures["pgbouncer"]; system == "weir" && p != nil {
-			line += fmt.Sprintf("  %.2fx pgbouncer", median(f)/median(p))
+		for _, peer := range []string{"pgbouncer", "haproxy"} {
+			if p := figures[peer]; system == "weir" && p != nil {
+				line += fmt.Sprintf("  %.2fx %s", median(f)/median(p), peer)
+			}
 		}
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}

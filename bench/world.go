@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weirdb/weir/deploy/myserver"
 	"github.com/weirdb/weir/deploy/pgserver"
 )
 
@@ -26,7 +27,8 @@ type world struct {
 	options  options
 	folder   string
 	database *pgserver.Server
-	ports    map[string]int // by system
+	mariadb  *myserver.Server
+	ports    map[string]int // by system; MariaDB's end with "-mariadb"
 	running  []*exec.Cmd
 }
 
@@ -35,7 +37,7 @@ func startWorld(ctx context.Context, o options, progress io.Writer) (*world, err
 	for _, step := range []struct {
 		say string
 		do  func(context.Context) error
-	}{{"server and data", w.startDatabase}, {"HAProxy", w.startHAProxy}, {"PgBouncer", w.startPgBouncer}, {"weir", w.startWeir}} {
+	}{{"server and data", w.startDatabase}, {"MariaDB and data", w.startMariaDB}, {"HAProxy", w.startHAProxy}, {"PgBouncer", w.startPgBouncer}, {"weir", w.startWeir}} {
 		fmt.Fprintf(progress, "starting %s …\n", step.say)
 		if err := step.do(ctx); err != nil {
 			w.stop()
@@ -54,6 +56,9 @@ func (w *world) stop() {
 	}
 	if w.database != nil {
 		w.database.Stop()
+	}
+	if w.mariadb != nil {
+		w.mariadb.Stop()
 	}
 	if w.folder != "" {
 		_ = os.RemoveAll(w.folder)
@@ -138,7 +143,7 @@ func (w *world) freePort(system string) error {
 }
 
 func (w *world) startHAProxy(ctx context.Context) error {
-	if err := w.freePort("haproxy"); err != nil {
+	if err := errors.Join(w.freePort("haproxy"), w.freePort("haproxy-mariadb")); err != nil {
 		return err
 	}
 	config, err := w.write("haproxy.cfg", fmt.Sprintf(`global
@@ -151,7 +156,10 @@ defaults
 listen postgres
   bind 127.0.0.1:%d
   server s 127.0.0.1:%d
-`, w.ports["haproxy"], w.database.Port))
+listen mariadb
+  bind 127.0.0.1:%d
+  server s 127.0.0.1:%d
+`, w.ports["haproxy"], w.database.Port, w.ports["haproxy-mariadb"], w.mariadb.Port))
 	if err != nil {
 		return err
 	}
@@ -206,7 +214,7 @@ ignore_startup_parameters = extra_float_digits
 }
 
 func (w *world) startWeir(ctx context.Context) error {
-	if err := w.freePort("weir"); err != nil {
+	if err := errors.Join(w.freePort("weir"), w.freePort("weir-mariadb")); err != nil {
 		return err
 	}
 	config, err := w.write("weir.yaml", fmt.Sprintf(`profile: development
@@ -214,8 +222,18 @@ state: %s/state
 listeners:
   - address: 127.0.0.1:%d
     tls: {self_signed: true}
+  - address: 127.0.0.1:%d
+    protocol: mysql
+    tls: {self_signed: true, plaintext: true}
 datasources:
   - name: bench
+    project: demo
+    address: 127.0.0.1:%d
+    user: bench
+    password: %s
+    tls: {mode: disable}
+  - name: sbtest
+    engine: mariadb
     project: demo
     address: 127.0.0.1:%d
     user: bench
@@ -224,7 +242,7 @@ datasources:
 admin: {address: "off"}
 log: {level: warn}
 policy: {folder: %s/policy}
-`, w.folder, w.ports["weir"], w.database.Port, password, w.folder))
+`, w.folder, w.ports["weir"], w.ports["weir-mariadb"], w.database.Port, password, w.mariadb.Port, password, w.folder))
 	if err != nil {
 		return err
 	}
@@ -250,7 +268,7 @@ policy: {folder: %s/policy}
 const benchPolicy = `version: 1
 shipped: [tags, masks]
 projects:
-  demo: {datasources: [bench]}
+  demo: {datasources: [bench, sbtest]}
 grants:
   - name: administrators
     who: {groups: [administrators]}

@@ -242,7 +242,7 @@ var keptDatabases = []string{"information_schema", "mysql", "performance_schema"
 
 // reset leaves an empty database for the next script.
 func (m *mainRun) reset(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port="+strconv.Itoa(m.port), "--user=root", "-N", "--batch")
+	cmd := exec.CommandContext(ctx, "mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port="+strconv.Itoa(m.port), "--user=root", "-N", "--batch", "--force")
 	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m.password)
 	cmd.Stdin = strings.NewReader("SHOW DATABASES")
 	out, err := cmd.Output()
@@ -256,10 +256,18 @@ func (m *mainRun) reset(ctx context.Context) error {
 		}
 	}
 	b.WriteString("DROP DATABASE IF EXISTS test; CREATE DATABASE test CHARACTER SET latin1;")
-	again := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
-	again.Env, again.Stdin = cmd.Env, strings.NewReader(b.String())
-	if out, err := again.CombinedOutput(); err != nil {
-		return fmt.Errorf("reset: %w: %s", err, out)
+	for attempt := 0; ; attempt++ {
+		again := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
+		again.Env, again.Stdin = cmd.Env, strings.NewReader(b.String())
+		out, err := again.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if attempt > 0 {
+			return fmt.Errorf("reset: %w: %s", err, out)
+		}
+		if err := os.RemoveAll(filepath.Join(m.data, "test")); err != nil { // files that are no table's are in the way
+			return err
+		}
 	}
-	return nil
 }

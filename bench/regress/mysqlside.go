@@ -160,6 +160,7 @@ func (s *side) startMain(ctx context.Context) error {
 	if s.port, err = strconv.Atoi(string(port[1])); err != nil {
 		return err
 	}
+	s.data = filepath.Join(vars, "var", "mysqld.1", "data")
 	return s.setPasswords(ctx)
 }
 

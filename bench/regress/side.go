@@ -43,6 +43,7 @@ type side struct {
 
 	weir *weirserver.Server
 	end  func() // what else there is to stop; nil if nothing
+	data string // the folder of MariaDB's databases
 }
 
 const host = "localhost"

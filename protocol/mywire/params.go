@@ -1,5 +1,7 @@
 package mywire
 
+import "encoding/binary"
+
 // maxParams is the largest number of parameters that a statement can have.
 const maxParams = 1<<16 - 1
 
@@ -206,7 +208,11 @@ const executeHead = 10
 // them with the next one.
 func AppendExecute(dst, body []byte, types []ParamType) []byte {
 	n := executeHead + nullBytes(len(types), 0)
-	dst = append(append(dst, body[:n]...), 1)
+	dst = appendTypes(append(append(dst, body[:n]...), 1), types)
+	return append(dst, body[n+1:]...)
+}
+
+func appendTypes(dst []byte, types []ParamType) []byte {
 	for _, t := range types {
 		flag := byte(0)
 		if t.Unsigned {
@@ -214,7 +220,17 @@ func AppendExecute(dst, body []byte, types []ParamType) []byte {
 		}
 		dst = append(dst, byte(t.Type), flag)
 	}
-	return append(dst, body[n+1:]...)
+	return dst
+}
+
+// bulkHead is what stands before the types or rows of COM_STMT_BULK_EXECUTE.
+const bulkHead = 7
+
+// AppendBulkExecute is AppendExecute for a COM_STMT_BULK_EXECUTE.
+func AppendBulkExecute(dst, body []byte, types []ParamType) []byte {
+	dst = append(dst, body[:bulkHead]...)
+	binary.LittleEndian.PutUint16(dst[len(dst)-2:], binary.LittleEndian.Uint16(body[bulkHead-2:])|BulkSendTypes)
+	return append(appendTypes(dst, types), body[bulkHead:]...)
 }
 
 // Flags of COM_STMT_BULK_EXECUTE.

@@ -21,6 +21,7 @@ type prepared struct {
 	applied *query.Rewritten // what the server has of it
 	params  int
 	types   []mywire.ParamType // as last sent
+	unsent  bool               // types came with an execution that the server did not get
 	long    map[int]bool       // parameters that came by COM_STMT_SEND_LONG_DATA
 	cursor  *statement         // whose rows COM_STMT_FETCH gets, nil if none
 }
@@ -164,13 +165,24 @@ func (s *session) execute(ctx context.Context, body []byte) error {
 	q.values = stored(q.s, func(f func(int, mywire.Param)) {
 		m.Params.Each(func(v mywire.Param) { f(v.Index, v) })
 	})
-	return s.runPrepared(ctx, q, p, body, m.Flags&mywire.CursorReadOnly != 0)
+	if m.NewTypes {
+		p.unsent = true
+	}
+	return s.runPrepared(ctx, q, p, body, func() []byte {
+		if p.unsent && !m.NewTypes {
+			return mywire.AppendExecute(nil, body, p.types)
+		}
+		return body
+	}, m.Flags&mywire.CursorReadOnly != 0)
 }
 
-// runPrepared judges and runs a prepared statement.
-func (s *session) runPrepared(ctx context.Context, q *question, p *prepared, body []byte, cursor bool) error {
-	clear(p.long) // the server forgets them with the execution
+// runPrepared judges and runs a prepared statement. payload gives the command
+// for the server, with the types of parameters that it did not get before.
+func (s *session) runPrepared(ctx context.Context, q *question, p *prepared, body []byte, payload func() []byte, cursor bool) error {
 	if q.s.Kind == mysql.KindKill {
+		if err := s.forgetLong(p); err != nil {
+			return err
+		}
 		_, err := s.killStatement(ctx, q, false)
 		return err
 	}
@@ -179,14 +191,38 @@ func (s *session) runPrepared(ctx context.Context, q *question, p *prepared, bod
 		return err
 	}
 	if st.denial != nil {
-		return s.sayError(st.denial)
+		return s.refusePrepared(p, st.denial)
 	}
+	clear(p.long) // the server forgets them with the execution
+	body = payload()
+	p.unsent = false
 	a := &answer{reply: newReply(formResults, s.up.Capabilities), st: st, binary: true}
 	if cursor {
 		a.cursor = p
 	}
 	_, err = s.ask(q, a, body)
 	return err
+}
+
+// refusePrepared answers an execution that the server does not get.
+func (s *session) refusePrepared(p *prepared, e *mywire.ServerError) error {
+	if err := s.forgetLong(p); err != nil {
+		return err
+	}
+	return s.sayError(e)
+}
+
+// forgetLong has the server forget what came as long data for an execution
+// that it does not get: the next one would find it there.
+func (s *session) forgetLong(p *prepared) error {
+	if len(p.long) == 0 {
+		return nil
+	}
+	clear(p.long)
+	if err := s.send(mywire.AppendStatement(nil, mywire.ComStmtReset, p.id)); err != nil {
+		return err
+	}
+	return s.relay(&answer{reply: newReply(formOK, s.up.Capabilities), private: true})
 }
 
 // opened notes that the rows of a result are to be fetched.
@@ -223,7 +259,7 @@ func (s *session) bulkExecute(ctx context.Context, body []byte) error {
 		return clientError(err)
 	}
 	if m.Flags&mywire.BulkSendTypes != 0 {
-		p.types = slices.Clone(m.Types)
+		p.types, p.unsent = slices.Clone(m.Types), true
 	}
 	p.abandon()
 	q := s.analysed(ctx, p)
@@ -232,9 +268,14 @@ func (s *session) bulkExecute(ctx context.Context, body []byte) error {
 		return err
 	}
 	if refused != nil {
-		return s.sayError(refused)
+		return s.refusePrepared(p, refused)
 	}
-	return s.runPrepared(ctx, q, p, body, false)
+	return s.runPrepared(ctx, q, p, body, func() []byte {
+		if p.unsent && m.Flags&mywire.BulkSendTypes == 0 {
+			return mywire.AppendBulkExecute(nil, body, p.types)
+		}
+		return body
+	}, false)
 }
 
 // bulkRefused looks at the rows of parameters for masked values: the gate sees

@@ -339,3 +339,56 @@ func TestLiveBulkExecute(t *testing.T) {
 		t.Errorf("%q, %v", notes, err)
 	}
 }
+
+// TestLiveRefusedExecute: what came with an execution that the server did not
+// get neither reaches the next one nor is missing there.
+func TestLiveRefusedExecute(t *testing.T) {
+	w := start(t, setup{})
+	c := w.raw("ana", func(cfg *upstream.Config) { cfg.Capabilities |= mywire.CapBulkOperations })
+	denies := func(text string) {
+		w.gate.mu.Lock()
+		w.gate.denies = text
+		w.gate.mu.Unlock()
+	}
+	p := c.prepare("SELECT length(?), ? FROM users LIMIT 1")
+	c.say(append(binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint32([]byte{byte(mywire.ComStmtSendLongData)}, p.Statement), 0), "0123456789"...))
+	denies("users")
+	c.say(append(execute(p.Statement, 0), 0, 1, 0xfc, 0, 0xfd, 0, 2, 'h', 'i'))
+	if k := kind(c.packet()); k != "ERR 1143" {
+		t.Fatalf("a denied EXECUTE: %s", k)
+	}
+	denies("")
+	c.say(append(execute(p.Statement, 0), 0, 0, 1, 'x', 2, 'y', 'o'))
+	for range 3 {
+		c.packet()
+	}
+	if row := string(c.packet()); !strings.Contains(row, "\x01") || !strings.HasSuffix(row, "yo") {
+		t.Errorf("row %q", row)
+	}
+	c.packet()
+
+	p = c.prepare("INSERT INTO plain (id, note) VALUES (?, ?)")
+	bulk := func(flags byte, types []byte, id uint32, note string) {
+		b := binary.LittleEndian.AppendUint32([]byte{byte(mywire.ComStmtBulkExecute)}, p.Statement)
+		b = append(append(b, flags, 0), types...)
+		b = binary.LittleEndian.AppendUint32(append(b, mywire.BulkValue), id)
+		c.say(append(append(b, mywire.BulkValue, byte(len(note))), note...))
+	}
+	denies("plain")
+	bulk(mywire.BulkSendTypes, []byte{byte(mywire.TypeLong), 0, byte(mywire.TypeVarString), 0}, 7101, "never")
+	if k := kind(c.packet()); k != "ERR 1143" {
+		t.Fatalf("a denied bulk EXECUTE: %s", k)
+	}
+	denies("")
+	bulk(0, nil, 7102, "now")
+	if k := kind(c.packet()); k != "OK" {
+		t.Fatalf("bulk EXECUTE without types: %s", k)
+	}
+	var notes []string
+	if _, err := c.Query("SELECT note FROM plain WHERE id > 7100 AND id < 7200", func(cells [][]byte) error {
+		notes = append(notes, string(cells[0]))
+		return nil
+	}); err != nil || strings.Join(notes, " ") != "now" {
+		t.Errorf("%q, %v", notes, err)
+	}
+}

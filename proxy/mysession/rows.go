@@ -286,8 +286,8 @@ func (s *session) columnsEnd(a *answer, body []byte) error {
 	if err != nil {
 		return upstreamError(err)
 	}
-	if a.reply.form != formResults || !status.Has(mywire.StatusCursorExists) {
-		return nil
+	if a.reply.form != formResults || a.cursor == nil || !status.Has(mywire.StatusCursorExists) {
+		return nil // a routine may have a cursor of its own
 	}
 	a.reply.cursorOpened()
 	s.opened(a)
@@ -326,7 +326,7 @@ func (s *session) sendRowsEnd(a *answer, ok *mywire.OK) error {
 	if a.silent() {
 		return nil
 	}
-	if a.eofDue && !ok.Status.Has(mywire.StatusCursorExists) {
+	if a.eofDue && (a.cursor == nil || !ok.Status.Has(mywire.StatusCursorExists)) {
 		if err := s.sendEOF(); err != nil {
 			return err
 		}

@@ -27,6 +27,9 @@ type Options struct {
 	Groups            []string
 	People            []Person
 	Env               []string // in addition to the own
+	// Unready does not wait for what weir waits for, such as definitions of the
+	// databases, but for its listener alone.
+	Unready bool
 }
 
 // Person may log in.
@@ -86,7 +89,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := s.launch(o, config); err != nil {
 		return nil, err
 	}
-	if err := s.waitReady(ctx, ports[1]); err != nil {
+	if err := s.waitReady(ctx, ports[1], o.Unready); err != nil {
 		s.Stop()
 		return nil, err
 	}
@@ -137,7 +140,7 @@ func (s *Server) launch(o Options, config string) error {
 	return nil
 }
 
-func (s *Server) waitReady(ctx context.Context, port int) error {
+func (s *Server) waitReady(ctx context.Context, port int, unready bool) error {
 	client := http.Client{Timeout: 5 * time.Second}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -145,7 +148,7 @@ func (s *Server) waitReady(ctx context.Context, port int) error {
 		r, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", port))
 		if err == nil {
 			_ = r.Body.Close()
-			if r.StatusCode == http.StatusOK {
+			if r.StatusCode == http.StatusOK || unready {
 				return nil
 			}
 		}

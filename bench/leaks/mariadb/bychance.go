@@ -145,9 +145,6 @@ func (c *chanceRun) session(ctx context.Context, n int, s random.Session) error 
 			return errors.New(t[0][0].String())
 		}
 	}
-	if i := len(a) - 1; i >= 0 && a[i].ended() {
-		println("LOST", a[i].at(len(a[i])-1), i, len(s.Statements), fmt.Sprintf("%+v", s.Statements[i].Prepared), s.Statements[i].Cursor, s.Statements[i].Text())
-	}
 	c.count(s, a)
 	if n%100 < alsoDirect {
 		c.sample(ctx, s, a)
@@ -200,8 +197,6 @@ func (c *chanceRun) sample(ctx context.Context, s random.Session, through told) 
 			c.sum.Accepted++
 			if !stopped {
 				c.sum.Through++
-			} else if s.Manner == "clean" {
-				println("REFUSED", s.Statements[i].Text(), "\n   ", func() string { _, t, _ := through[i].failure(); return t }())
 			}
 		}
 		if !a[i].equal(b[i]) {

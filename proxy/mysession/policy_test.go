@@ -296,3 +296,18 @@ func TestLiveEnds(t *testing.T) {
 		t.Error("a disabled user goes on")
 	}
 }
+
+// TestLivePlanIsWithheld: flags of the status tell how the server found the
+// rows, which may follow statistics of masked columns.
+func TestLivePlanIsWithheld(t *testing.T) {
+	w := start(t, setup{})
+	w.gate.tickets = masked
+	c := w.raw("ana", nil)
+	const plan = mywire.StatusNoIndex | mywire.StatusNoGoodIndex | mywire.StatusSlow
+	for range 2 { // the second one's definitions end with what the first left
+		ok, err := c.Query("SELECT email FROM users WHERE email LIKE '%a%'", func([][]byte) error { return nil })
+		if err != nil || ok.Status&plan != 0 {
+			t.Errorf("status %b, %v", ok.Status, err)
+		}
+	}
+}

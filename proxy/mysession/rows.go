@@ -117,6 +117,10 @@ func (s *session) okay(a *answer, body []byte) error {
 	return nil
 }
 
+// planStatus tells how the server found the rows of a statement, and whether
+// that took long.
+const planStatus = mywire.StatusNoGoodIndex | mywire.StatusNoIndex | mywire.StatusSlow
+
 // ended takes in what an OK, or the end of rows, says, and gives what of it goes
 // to the client.
 func (s *session) ended(a *answer, body []byte, parse func([]byte, mywire.Capabilities) (mywire.OK, error)) (mywire.OK, error) {
@@ -125,12 +129,15 @@ func (s *session) ended(a *answer, body []byte, parse func([]byte, mywire.Capabi
 		return ok, upstreamError(err)
 	}
 	a.reply.ended(ok.Status)
-	s.setStatus(ok.Status &^ (mywire.StatusMoreResults | mywire.StatusCursorExists | mywire.StatusLastRowSent | mywire.StatusOutParams | mywire.StatusSessionChanged))
+	s.setStatus(ok.Status &^ (mywire.StatusMoreResults | mywire.StatusCursorExists | mywire.StatusLastRowSent | mywire.StatusOutParams | mywire.StatusSessionChanged | planStatus))
 	if ok.Changes, err = s.observe(ok.Changes); err != nil {
 		return ok, upstreamError(err)
 	}
 	if a.more {
 		ok.Status |= mywire.StatusMoreResults
+	}
+	if a.st != nil && a.st.ticket != nil && a.st.ticket.Restricted { // the plan follows statistics of all columns
+		ok.Status &^= planStatus
 	}
 	if a.st.touched() { // they count and quote what may be values
 		ok.Info, ok.Warnings = nil, 0

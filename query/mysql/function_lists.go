@@ -24,6 +24,7 @@ var builtinFunctions = func() map[string]Safety {
 		"instr lcase left length lengthb locate lower lpad ltrim mid natural_sort_key octet_length octet_len ord position quote "+
 		"regexp_instr regexp_like regexp_replace regexp_substr repeat replace reverse right rpad rtrim sformat soundex space strcmp "+
 		"substr substring substring_index to_base64 to_char to_number trim ucase upper weight_string extractvalue updatexml")
+	add(Pure, "concat_operator_oracle decode_oracle lpad_oracle ltrim_oracle replace_oracle rpad_oracle rtrim_oracle substr_oracle trim_oracle")
 	// Dates and times, without those that read the clock.
 	add(Pure, "add_months adddate addtime convert_tz date date_add date_format date_sub datediff day dayname dayofmonth dayofweek "+
 		"dayofyear extract from_days from_unixtime get_format hour last_day makedate maketime microsecond minute month monthname "+

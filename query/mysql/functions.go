@@ -95,6 +95,8 @@ func (r *run) builtin(x *ast.FuncCallExpr, name string, safety Safety, v value, 
 		}
 	case "any_value":
 		r.acc.byOrder = true
+	case "rownum": // how many rows came before
+		r.acc.byOrder, sc.chance = true, true
 	case "current_role", "current_user", "current_date", "utc_date":
 		if f := sc.findColumn(name); len(f.cols) > 0 && !r.cat.Server.MariaDB { // not reserved in every version
 			r.gap(pos, name+" may be a column")

@@ -341,6 +341,10 @@ func (r *run) setting(a *assignment) {
 		if a.Name != "insert_id" {
 			r.gap(-1, "setting "+a.Name+" changes what is recorded")
 		}
+	case "profiling":
+		if !a.Known || a.on() || a.Value != "0" && !strings.EqualFold(a.Value, "off") {
+			r.gap(-1, "profiling tells how statements ran")
+		}
 	case "password":
 		r.write("set password", "", -1)
 		r.gap(-1, "SET PASSWORD among other assignments is not known")

@@ -29,7 +29,7 @@ func (r *run) show(at int) {
 	r.showFilter(i)
 	switch t.word(i) {
 	case "databases", "schemas", "tables", "variables", "collation", "charset", "engines", "privileges", "plugins", "triggers",
-		"events", "authors", "contributors", "packages":
+		"events", "locales", "authors", "contributors", "packages":
 	case "character", "grants", "sequences":
 	case "columns", "fields":
 		r.shownTable(i + 1)

@@ -28,10 +28,7 @@ func (r *run) definition(at int) {
 		r.gap(-1, verb+" is not analysed")
 		return
 	default: // procedures, functions, triggers, events, and what is not known
-		r.class(query.ClassDDL, verb)
-		r.stmt.Kind, r.stmt.Changes = KindDDL, ChangeCatalog|ChangeTemp
-		r.write(strings.ToLower(verb), "", -1)
-		r.gap(-1, "what "+verb+" makes or changes is not analysed")
+		r.routineDefinition(at, verb, kind)
 		return
 	}
 	if kind == "sequence" {

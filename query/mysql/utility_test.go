@@ -126,7 +126,7 @@ func TestKinds(t *testing.T) {
 		{"CREATE UNIQUE INDEX i ON products (title)", "ddl CREATE INDEX w:create index shop.products", KindDDL},
 		{"CREATE SEQUENCE s2", "ddl CREATE SEQUENCE w:create sequence", KindDDL},
 		{"CREATE OR REPLACE DEFINER=`a`@`%` PROCEDURE p() SELECT 1; SELECT 2", "ddl CREATE PROCEDURE w:create procedure gap", KindDDL},
-		{"CREATE TRIGGER t BEFORE INSERT ON products FOR EACH ROW SET NEW.title = 'x'", "ddl CREATE TRIGGER w:create trigger gap", KindDDL},
+		{"CREATE TRIGGER t BEFORE INSERT ON products FOR EACH ROW SET NEW.title = 'x'", "ddl CREATE TRIGGER w:create trigger", KindDDL},
 		{"EXPLAIN SELECT title FROM products", "explain EXPLAIN+SELECT", KindPlain},
 		{"EXPLAIN FORMAT=JSON DELETE FROM scratch", "explain EXPLAIN+DELETE", KindPlain},
 		{"EXPLAIN FOR CONNECTION 5", "explain EXPLAIN gap", KindPlain},

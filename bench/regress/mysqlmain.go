@@ -233,7 +233,7 @@ var (
 
 // alike makes equal what no two runs share.
 func (m *mainRun) alike(text string) string {
-	text = strings.NewReplacer(m.password, "PASSWORD", m.folder, "FOLDER", strconv.Itoa(m.port), "PORT").Replace(text)
+	text = strings.NewReplacer(m.password, "PASSWORD", m.folder, "FOLDER", ":"+strconv.Itoa(m.port), ":PORT").Replace(text)
 	return clocks.ReplaceAllString(numbers.ReplaceAllString(text, "${1}${2}N"), "N sec")
 }
 

@@ -26,6 +26,9 @@ type accumulator struct {
 	// not to. See lineage_order.go.
 	scans             []*reading
 	byOrder, anyOrder bool
+	// loud is set where an expression of the query at hand can fail or warn,
+	// noisy where that tells of the order of rows. See lineage_loud.go.
+	loud, noisy bool
 	// perRow is set where triggers do something for each row that changes.
 	perRow bool
 	shown  []value // the result's columns
@@ -247,7 +250,7 @@ func (r *run) returns(cols []column) {
 
 // facts turns what was collected into the public form.
 func (r *run) facts(f *query.Facts) {
-	if !r.acc.anyOrder || r.acc.byOrder {
+	if !r.acc.anyOrder || r.acc.byOrder || r.acc.loud || r.acc.noisy {
 		r.showsOrder()
 	}
 	r.spread()

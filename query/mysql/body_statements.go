@@ -17,6 +17,9 @@ func (b *body) simple(i, end int) int {
 	case "return":
 		b.read(b.value(i+1, end))
 	case "fetch": // what the cursor reads counts where it is declared
+		if t.word(i+1) == "group" { // the function is an aggregate: it sees rows as they come
+			return b.fail("aggregate functions are not followed")
+		}
 	case "set":
 		b.set(i, end)
 	case "select", "with", "values":

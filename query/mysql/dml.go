@@ -32,6 +32,16 @@ func (r *run) openTarget(n *ast.TableName, alias, verb string) *target {
 	r.acc.table(rel, !r.hidden, verb)
 	t.item = r.readRelation(rel, name, pos)
 	t.item.name, t.item.database = name, rel.Schema
+	switch {
+	case t.item.scan < 0:
+	case verb == "insert":
+		r.acc.scans[t.item.scan].template = true // it is not read
+	default: // rows that change are read as a whole
+		for i := range rel.Columns {
+			r.acc.scans[t.item.scan].need(rel.Columns[i].Attr)
+		}
+		r.hints(n, t.item)
+	}
 	if len(n.PartitionNames) > 0 {
 		r.markAll(rel, r.partitionKey(rel), query.UseFilter, pos)
 	}
@@ -305,7 +315,36 @@ func (r *run) update(x *ast.UpdateStmt, outer *scope) {
 	}
 	r.assign(x.List, targets, sc)
 	r.where(x.Where, sc)
+	if len(targets) != 1 || len(sc.items) > 1 || x.MultipleTable {
+		r.firstMatch(x, targets, sc)
+	}
 	r.changedRows(x.Where, x.Order, x.Limit, sc)
+}
+
+// firstMatch notes that an UPDATE of several tables depends on the order of rows:
+// a row that has several matches is changed by the first one, and the order in
+// which rows change decides about keys that meet.
+func (r *run) firstMatch(x *ast.UpdateStmt, targets []*target, sc *scope) {
+	c := closure{known: map[dep]bool{}}
+	c.conditions(r, x.Where, sc)
+	c.joins(r, x.TableRefs.TableRefs, sc)
+	unique := false
+	for _, t := range targets {
+		for i := range t.item.cols {
+			c.add(t.item.cols[i].value)
+		}
+		for _, rel := range r.storage(t.rel) {
+			for i := range rel.Indexes {
+				unique = unique || rel.Indexes[i].Unique && slices.ContainsFunc(r.indexColumns(rel, &rel.Indexes[i]), func(attr int16) bool {
+					u := r.acc.table(rel, false).cols[attr]
+					return u != nil && u.uses&query.UseAssign != 0
+				})
+			}
+		}
+	}
+	if unique || r.acc.loud || r.acc.noisy || !c.determines(sc) {
+		r.acc.byOrder = true
+	}
 }
 
 // changedRows evaluates ORDER BY and LIMIT of a statement that changes rows.
@@ -388,7 +427,7 @@ func (r *run) delete(x *ast.DeleteStmt, outer *scope) *target {
 			r.orphans(t, nil)
 		}
 	}
-	r.acc.byOrder = r.acc.byOrder || r.acc.perRow
+	r.acc.byOrder = r.acc.byOrder || r.acc.perRow || r.acc.loud || r.acc.noisy
 	return nil
 }
 
@@ -426,6 +465,8 @@ func (r *run) createSelect(x *ast.CreateTableStmt) []column {
 // createTable is CREATE TABLE … SELECT.
 func (r *run) createTable(x *ast.CreateTableStmt) {
 	cols := r.createSelect(x)
+	var names namedTables
+	r.tableOptions(x, &names)
 	database := r.databaseOf(x.Table)
 	name := displayName(database, x.Table.Name.O)
 	r.write("create table", name, x.Table.OriginTextPosition())

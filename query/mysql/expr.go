@@ -7,6 +7,7 @@ import (
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/opcode"
+	"github.com/pingcap/tidb/pkg/parser/types"
 
 	"github.com/weirdb/weir/query"
 )
@@ -26,38 +27,49 @@ func (r *run) expr(n ast.ExprNode, sc *scope) value {
 	case *ast.ParenthesesExpr:
 		return r.expr(x.Expr, sc)
 	case *ast.BinaryOperationExpr:
-		return derive(r.expr(x.L, sc), r.expr(x.R, sc))
+		left, right := r.expr(x.L, sc), r.expr(x.R, sc)
+		r.operation(x, &left, &right)
+		return derive(left, right)
 	case *ast.UnaryOperationExpr:
 		v := r.expr(x.V, sc)
-		if x.Op == opcode.Plus { // it does nothing
+		switch x.Op {
+		case opcode.Plus: // it does nothing
 			return v
+		case opcode.Not, opcode.Not2:
+			r.truth(x.V, &v)
+		default:
+			r.noise(constant(x.V))
 		}
 		return derive(v)
 	case *ast.FuncCallExpr:
 		return r.call(x, sc)
 	case *ast.FuncCastExpr:
-		return derive(r.expr(x.Expr, sc))
+		v := r.expr(x.Expr, sc)
+		r.noise(x.Tp.EvalType() == types.ETString && x.Tp.GetCharset() != "ascii")
+		return derive(v)
 	case *ast.AggregateFuncExpr:
 		return r.aggregate(x, sc)
 	case *ast.WindowFuncExpr:
 		return r.windowCall(x, sc)
 	case *ast.BetweenExpr:
-		return derive(r.expr(x.Expr, sc), r.expr(x.Left, sc), r.expr(x.Right, sc))
+		v, left, right := r.expr(x.Expr, sc), r.expr(x.Left, sc), r.expr(x.Right, sc)
+		r.compares(x.Expr, x.Left, &v, &left)
+		r.compares(x.Expr, x.Right, &v, &right)
+		return derive(v, left, right)
 	case *ast.CaseExpr:
 		return r.caseExpr(x, sc)
 	case *ast.IsNullExpr:
 		return derive(r.expr(x.Expr, sc))
 	case *ast.IsTruthExpr:
-		return derive(r.expr(x.Expr, sc))
+		v := r.expr(x.Expr, sc)
+		r.truth(x.Expr, &v)
+		return derive(v)
 	case *ast.PatternInExpr:
-		v := derive(r.expr(x.Expr, sc), r.all(x.List, sc))
-		if x.Sel != nil {
-			v = derive(v, r.subquery(x.Sel, sc)).with(query.UseFilter)
-		}
-		return v
+		return r.in(x, sc)
 	case *ast.PatternLikeOrIlikeExpr:
 		return derive(r.expr(x.Expr, sc), r.expr(x.Pattern, sc))
 	case *ast.PatternRegexpExpr:
+		r.noise(false)
 		return derive(r.expr(x.Expr, sc), r.expr(x.Pattern, sc))
 	case *ast.RowExpr:
 		return r.all(x.Values, sc)
@@ -74,10 +86,12 @@ func (r *run) exprMore(n ast.ExprNode, sc *scope) value {
 		r.exists(x.Sel, sc)
 		return value{}
 	case *ast.CompareSubqueryExpr:
-		return derive(r.expr(x.L, sc), r.subquery(x.R, sc)).with(query.UseFilter)
+		left, right := r.expr(x.L, sc), r.subquery(x.R, sc)
+		r.noise(left.typ.Known() && left.typ == right.typ)
+		return derive(left, right).with(query.UseFilter)
 	case *ast.SetCollationExpr:
 		v := r.expr(x.Expr, sc)
-		v.source = source{}
+		v.source, v.collated = source{}, true
 		return v
 	case *ast.VariableExpr:
 		return r.variable(x, sc)
@@ -123,8 +137,15 @@ func (r *run) caseExpr(x *ast.CaseExpr, sc *scope) value {
 	if x.Value != nil {
 		conditions = r.expr(x.Value, sc)
 	}
+	chosen := conditions
 	for _, w := range x.WhenClauses {
-		conditions = derive(conditions, r.expr(w.Expr, sc))
+		when := r.expr(w.Expr, sc)
+		if x.Value != nil {
+			r.compares(x.Value, w.Expr, &chosen, &when)
+		} else {
+			r.truth(w.Expr, &when)
+		}
+		conditions = derive(conditions, when)
 		results = derive(results, r.expr(w.Result, sc))
 	}
 	if x.ElseClause != nil {
@@ -133,14 +154,36 @@ func (r *run) caseExpr(x *ast.CaseExpr, sc *scope) value {
 	return derive(derive(conditions).with(query.UseFilter), results)
 }
 
-// subquery is the value of all columns of a subquery.
+// in is IN, with a list or a query.
+func (r *run) in(x *ast.PatternInExpr, sc *scope) value {
+	left := r.expr(x.Expr, sc)
+	v := derive(left)
+	for _, n := range x.List {
+		e := r.expr(n, sc)
+		r.compares(x.Expr, n, &left, &e)
+		v = derive(v, e)
+	}
+	if x.Sel != nil {
+		sub := r.subquery(x.Sel, sc)
+		r.noise(left.typ.Known() && left.typ == sub.typ)
+		v = derive(v, sub).with(query.UseFilter)
+	}
+	return v
+}
+
+// subquery is the value of all columns of a subquery, with the type of the one
+// if there is one.
 func (r *run) subquery(n ast.ExprNode, sc *scope) value {
 	sub, ok := n.(*ast.SubqueryExpr)
 	if !ok {
 		return r.expr(n, sc)
 	}
+	cols := r.below(sub, sc).cols
+	if len(cols) == 1 {
+		return derive(cols[0].value).typed(cols[0].value.typ)
+	}
 	var v value
-	for _, c := range r.below(sub, sc).cols {
+	for _, c := range cols {
 		v = derive(v, c.value)
 	}
 	return v

@@ -63,6 +63,7 @@ func (f *formReader) rare(i, from int) {
 
 // rowsExamined reads ROWS EXAMINED, behind LIMIT or behind its numbers.
 func (f *formReader) rowsExamined(i int) {
+	f.t.examined = true
 	if f.t.word(i-1) == "limit" {
 		f.add(edit{i - 1, i + 3, ""})
 		return

@@ -105,20 +105,26 @@ func (r *run) tableName(n *ast.TableName, alias string, sc *scope) *rangeItem {
 			r.mark(rel.ID, attr, query.UseFilter, int32(r.here(pos)))
 		}
 	}
-	if it.scan >= 0 {
-		for _, h := range n.IndexHints {
-			list := &r.acc.scans[it.scan].hinted
-			if h.HintType == ast.HintIgnore {
-				if list = &r.acc.scans[it.scan].ignored; h.HintScope != ast.HintForScan {
-					continue
-				}
-			}
-			for _, index := range h.IndexNames {
-				*list = append(*list, foldName(index.O))
+	r.hints(n, it)
+	return it
+}
+
+// hints notes the indexes that hints name for the reading of a table.
+func (r *run) hints(n *ast.TableName, it *rangeItem) {
+	if it.scan < 0 {
+		return
+	}
+	for _, h := range n.IndexHints {
+		list := &r.acc.scans[it.scan].hinted
+		if h.HintType == ast.HintIgnore {
+			if list = &r.acc.scans[it.scan].ignored; h.HintScope != ast.HintForScan {
+				continue
 			}
 		}
+		for _, index := range h.IndexNames {
+			*list = append(*list, foldName(index.O))
+		}
 	}
-	return it
 }
 
 // databaseOf is the database that a name means.
@@ -206,7 +212,7 @@ func (r *run) readRelation(rel *Relation, name string, pos int) *rangeItem {
 		}
 		own.deps = mergeDeps(own.deps, made.deps)
 		own.gaps = mergeGaps(own.gaps, made.gaps)
-		own.source = source{}
+		own.source, own.collated = source{}, made.collated
 		switch {
 		case !r.cat.Server.MariaDB && v.result.merge:
 			own.source = source{rel.Schema, rel.Name, rel.Columns[i].Name}

@@ -48,7 +48,12 @@ func (r *run) call(x *ast.FuncCallExpr, sc *scope) value {
 	case ast.NextVal, ast.LastVal, ast.SetVal:
 		return r.sequence(x, name, sc)
 	}
-	v := r.all(x.Args, sc)
+	var v value
+	args := make([]value, len(x.Args))
+	for i, n := range x.Args {
+		args[i] = r.expr(n, sc)
+		v = derive(v, args[i])
+	}
 	if x.Schema.O != "" {
 		return r.storedFunction(x.Schema.O, x.FnName.O, v, pos)
 	}
@@ -60,6 +65,7 @@ func (r *run) call(x *ast.FuncCallExpr, sc *scope) value {
 		r.gap(pos, "function "+name+" has the name of a stored function")
 	}
 	r.function(query.Function{Name: name, Safe: safety.Safe(), Pos: r.offset(pos)})
+	r.calls(x, name, args)
 	return r.builtin(x, name, safety, v, sc)
 }
 
@@ -68,10 +74,9 @@ func (r *run) builtin(x *ast.FuncCallExpr, name string, safety Safety, v value, 
 	pos := x.OriginTextPosition()
 	switch safety {
 	case Chance:
-		sc.chance = true
-		if len(x.Args) > 0 { // RAND(seed): a sequence that the rows take from in turn
-			r.acc.byOrder = true
-		}
+		// Rows take from one sequence in turn: RAND from its seeds, which a
+		// session sets, UUID from the clock.
+		sc.chance, r.acc.byOrder = true, true
 	case Reads:
 		r.gap(pos, "function "+name+" tells of stored data or other sessions")
 	case Runs:
@@ -81,6 +86,7 @@ func (r *run) builtin(x *ast.FuncCallExpr, name string, safety Safety, v value, 
 		r.write("function", name, pos)
 	case Writes:
 		r.stores(v, "function", name, pos)
+		r.acc.byOrder = true // what is locked is found locked by the next row
 		if !sessionWrites[name] {
 			r.write("function", name, pos)
 		}
@@ -94,6 +100,8 @@ func (r *run) builtin(x *ast.FuncCallExpr, name string, safety Safety, v value, 
 			r.acc.byOrder = true
 		}
 	case "any_value":
+		r.acc.byOrder = true
+	case "sysdate": // goes on while rows are read
 		r.acc.byOrder = true
 	case "rownum": // how many rows came before
 		r.acc.byOrder, sc.chance = true, true
@@ -112,6 +120,7 @@ func (r *run) builtin(x *ast.FuncCallExpr, name string, safety Safety, v value, 
 func (r *run) storedFunction(schema, name string, args value, pos int) value {
 	full := displayName(schema, name)
 	safe := r.an.safe[foldName(full)]
+	r.noise(false)
 	if !safe {
 		v, ok := r.followFunction(schema, name, args)
 		if !ok {
@@ -167,7 +176,8 @@ func (r *run) sequence(x *ast.FuncCallExpr, name string, sc *scope) value {
 }
 
 // orderless are the aggregates whose result does not depend on the order of
-// their input; of sums and averages, those over exact numbers.
+// their input; of sums and averages, those over exact numbers, of the least and
+// the greatest those of values that look different if they are.
 var orderless = map[string]bool{"count": true, "min": true, "max": true, "bit_and": true, "bit_or": true, "bit_xor": true}
 
 // exact says that adding up values gives the same in any order.
@@ -191,8 +201,12 @@ func (r *run) aggregate(x *ast.AggregateFuncExpr, sc *scope) value {
 	ordered := orderless[name]
 	for i, a := range x.Args {
 		e := r.expr(a, sc)
-		if name == ast.AggFuncSum || name == ast.AggFuncAvg {
+		switch name {
+		case ast.AggFuncSum, ast.AggFuncAvg:
 			ordered = exact(e)
+			r.noise(e.literal || r.kindOf(a, &e) == kindNumber)
+		case ast.AggFuncMin, ast.AggFuncMax:
+			ordered = !lumps(&e)
 		}
 		if sc.whole && !orderless[name] {
 			r.acc.readAll(e)

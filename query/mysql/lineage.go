@@ -18,6 +18,8 @@ type value struct {
 	gaps []pendingGap
 	// direct is true if the value is always, unchanged, a column's value.
 	direct bool
+	// collated is set where values are compared otherwise than the column's own.
+	collated bool
 	// literal is true for constants, parameters and user variables.
 	literal bool
 	typ     TypeCode
@@ -187,7 +189,7 @@ func (v value) typed(t TypeCode) value {
 func either(a, b value) value {
 	out := value{deps: mergeDeps(a.deps, b.deps), gaps: mergeGaps(a.gaps, b.gaps), typ: a.typ, text: a.text}
 	out.direct = a.direct && b.direct && sameShape(&a, &b)
-	out.literal = a.literal && b.literal
+	out.literal, out.collated = a.literal && b.literal, a.collated || b.collated
 	if !out.direct {
 		literal := out.literal
 		out = out.changed()

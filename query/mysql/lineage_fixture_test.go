@@ -20,6 +20,9 @@ func tableOf(name, columns, indexes string) *Relation {
 		col.NotNull = strings.HasSuffix(typ, "!")
 		col.TypeText = strings.TrimSuffix(typ, "!")
 		col.Type = ParseType(col.TypeText)
+		if col.Type.Text() {
+			col.Charset, col.Collation = "utf8mb4", "utf8mb4_general_ci"
+		}
 		rel.Columns = append(rel.Columns, col)
 	}
 	for _, x := range strings.Fields(indexes) {

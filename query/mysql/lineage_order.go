@@ -3,6 +3,7 @@ package mysql
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -152,15 +153,15 @@ func (s *reading) chosen(x *Index, attrs []int16, clustered *Index) bool {
 	return true
 }
 
-// onlyShows says that the answer has nothing but the columns of an index: where
-// they are masked their rows look alike, and come in no order that shows.
+// onlyShows says that the answer has nothing but the first column of an index:
+// where it is masked its rows look alike, and come in no order that shows.
 func (a *accumulator) onlyShows(rel *Relation, attrs []int16) bool {
-	if a.byOrder || len(a.shown) == 0 {
+	if a.byOrder || a.loud || a.noisy || len(a.shown) == 0 {
 		return false
 	}
 	for i := range a.shown {
 		for _, d := range a.shown[i].deps {
-			if !a.shown[i].direct || !d.direct || d.scan >= 0 && (d.rel != rel.ID || !slices.Contains(attrs, d.attr)) {
+			if !a.shown[i].direct || !d.direct || len(attrs) == 0 || d.scan >= 0 && (d.rel != rel.ID || d.attr != attrs[0]) {
 				return false
 			}
 		}
@@ -212,8 +213,17 @@ func (rel *Relation) keyed(clustered *Index, attr int16) bool {
 }
 
 // lumps says that values may be taken for the same that are not: text compares
-// without case, and the row that comes first is shown.
-func lumps(v *value) bool { return len(v.deps) > 0 && (!v.typ.Known() || v.typ.Text()) }
+// without case, zero has two signs, and the row that comes first is shown.
+func lumps(v *value) bool {
+	if len(v.deps) == 0 || v.typ.Enum() || v.typ.Set() {
+		return false
+	}
+	switch v.typ.Wire() {
+	case TypeFloat, TypeDouble:
+		return true
+	}
+	return !v.typ.Known() || v.typ.Text()
+}
 
 // told notes what is lumped together by keys, and gives what they determine.
 func (r *run) told(keys []value, sc *scope) *closure {
@@ -277,7 +287,9 @@ func (r *run) fixed(s *ast.SelectStmt, sc *scope, cols []column) bool {
 	c.joins(r, s.From.TableRefs, sc)
 	if s.OrderBy != nil {
 		for _, it := range s.OrderBy.Items {
-			c.add(r.quietKey(it.Expr, cols, sc))
+			if v := r.quietKey(it.Expr, cols, sc); !cutShort(&v) {
+				c.add(v)
+			}
 		}
 	}
 	if s.GroupBy != nil { // one row a group
@@ -287,16 +299,40 @@ func (r *run) fixed(s *ast.SelectStmt, sc *scope, cols []column) bool {
 		}
 		return all && !s.GroupBy.Rollup
 	}
-	if s.Distinct { // rows are told apart by what they show
-		all := true
+	if s.Distinct { // rows are told apart by what they show; which of those that look alike stays is not known
 		for i := range cols {
-			all = all && (len(cols[i].value.deps) == 0 || c.has(cols[i].value))
+			if len(cols[i].value.deps) > 0 && !c.has(cols[i].value) {
+				return c.determines(sc) && s.OrderBy != nil && showsKeys(r, s.OrderBy, cols, sc)
+			}
 		}
-		if all {
-			return true
-		}
+		return true
 	}
 	return c.determines(sc)
+}
+
+// cutShort says that a text may be longer than what the server sorts by: the
+// first 1024 bytes of its weights (max_sort_length).
+func cutShort(v *value) bool {
+	if !v.typ.Text() || v.typ.Enum() || v.typ.Set() {
+		return v.typ.Wire() == TypeBlob
+	}
+	_, length, ok := strings.Cut(v.text, "(")
+	n, err := strconv.Atoi(strings.TrimSuffix(length, ")"))
+	return !ok || err != nil || n > 128
+}
+
+// showsKeys says that all keys of an order are columns of the result.
+func showsKeys(r *run, order *ast.OrderByClause, cols []column, sc *scope) bool {
+	for _, it := range order.Items {
+		k, ok := plainKey(r.quietKey(it.Expr, cols, sc))
+		if !ok || !slices.ContainsFunc(cols, func(c column) bool {
+			d, plain := plainKey(c.value)
+			return plain && d == k
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // quietKey is the value of a key that was evaluated before.
@@ -319,7 +355,7 @@ func (r *run) orders(sc *scope, keys []*ast.ByItem) bool {
 	defer func() { sc.late = late }()
 	c := closure{known: map[dep]bool{}}
 	for _, k := range keys {
-		if v, ok := r.plainColumn(k.Expr, sc); ok {
+		if v, ok := r.plainColumn(k.Expr, sc); ok && !cutShort(&v) {
 			c.add(v)
 		}
 	}
@@ -336,7 +372,7 @@ type closure struct {
 // plainKey is the one column of a table whose value a value is, itself or
 // through views.
 func plainKey(v value) (key dep, ok bool) {
-	if !v.direct {
+	if !v.direct || v.collated {
 		return dep{}, false
 	}
 	for _, d := range v.deps {
@@ -371,11 +407,11 @@ func (c *closure) conditions(r *run, n ast.ExprNode, sc *scope) {
 		left, lok := r.plainColumn(x.L, sc)
 		right, rok := r.plainColumn(x.R, sc)
 		switch {
-		case lok && rok:
+		case lok && rok && r.sameValues(&left, &right):
 			c.implies = append(c.implies, [2]value{left, right}, [2]value{right, left})
-		case lok && constant(x.R):
+		case lok && !rok && r.oneValue(&left, x.R):
 			c.add(left)
-		case rok && constant(x.L):
+		case rok && !lok && r.oneValue(&right, x.L):
 			c.add(right)
 		}
 	})
@@ -513,4 +549,77 @@ func (c *closure) unique(t tableScan) bool {
 		}
 	}
 	return false
+}
+
+// oneValue says that a column that equals a constant has one value. As numbers,
+// many texts are equal, and so are long integers that a float holds.
+func (r *run) oneValue(v *value, n ast.ExprNode) bool {
+	l, literal := strip(n).(*Literal)
+	if u, ok := strip(n).(*ast.UnaryOperationExpr); ok && u.Op == opcode.Minus {
+		l, literal = strip(u.V).(*Literal)
+	}
+	if !literal && literalKind(n) != kindConstant || !v.typ.Known() {
+		return false
+	}
+	switch columnKind(v.typ) {
+	case kindNumber:
+		switch v.typ.Wire() {
+		case TypeLongLong, TypeNewDecimal:
+			if !literal {
+				return false
+			}
+			switch l.Value.(type) {
+			case int64, uint64:
+				return true
+			}
+			return false
+		}
+		return true
+	case kindTime:
+		return true
+	case kindText:
+		if !literal {
+			return false
+		}
+		s, ok := l.Value.(string)
+		return ok && (isASCII(s) || strings.HasPrefix(r.columnOf(v).Charset, "utf8"))
+	}
+	if !literal {
+		return false
+	}
+	_, ok := l.Value.(string)
+	return ok && (v.typ.Extended() != ExtendedNone || v.typ.Binary())
+}
+
+// sameValues says that two columns that are equal tell as much of a row.
+func (r *run) sameValues(a, b *value) bool {
+	if !a.typ.Known() || a.typ.Wire() != b.typ.Wire() || a.typ.Extended() != b.typ.Extended() {
+		x, y := integer(a.typ), integer(b.typ)
+		return x && y
+	}
+	if !a.typ.Text() {
+		return true
+	}
+	x, y := r.columnOf(a), r.columnOf(b)
+	return x.Collation != "" && x.Charset == y.Charset && x.Collation == y.Collation && a.typ == b.typ
+}
+
+func integer(t TypeCode) bool {
+	switch t.Wire() {
+	case TypeTiny, TypeShort, TypeInt24, TypeLong, TypeLongLong:
+		return t.Known()
+	}
+	return false
+}
+
+// columnOf is the column behind a plain value; one without a name if none is.
+func (r *run) columnOf(v *value) *Column {
+	if d, ok := plainKey(*v); ok {
+		if rel := r.relationByID(d.rel); rel != nil {
+			if c := rel.Attribute(d.attr); c != nil {
+				return c
+			}
+		}
+	}
+	return &Column{}
 }

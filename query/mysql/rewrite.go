@@ -337,31 +337,9 @@ func (rec *recording) quietCondition(n ast.ExprNode) bool {
 	return false
 }
 
-// Kinds of values between which a comparison does not warn of the column's.
-const (
-	kindUnknown = iota
-	kindNumber
-	kindTime
-	kindText
-	kindConstant // a string or a parameter: the warning is about it alone
-	kindString
-)
-
 // comparable says that two expressions compare without a word about a row.
 func (rec *recording) comparable(a, b ast.ExprNode) bool {
-	x, y := rec.kind(a), rec.kind(b)
-	if x > y {
-		x, y = y, x
-	}
-	switch {
-	case x == kindUnknown:
-		return false
-	case x == y:
-		return x != kindTime || sameType(rec, a, b)
-	case x == kindNumber, x == kindTime:
-		return y == kindConstant || y == kindString && x == kindTime
-	}
-	return x == kindText && y == kindString
+	return alike(rec.kind(a), rec.kind(b), sameType(rec, a, b))
 }
 
 func sameType(rec *recording, a, b ast.ExprNode) bool {
@@ -370,35 +348,9 @@ func sameType(rec *recording, a, b ast.ExprNode) bool {
 	return xok && yok && rec.types[x.Name] == rec.types[y.Name]
 }
 
-func (rec *recording) kind(n ast.ExprNode) int {
-	switch x := strip(n).(type) {
-	case *ast.ColumnNameExpr:
-		t := rec.types[x.Name]
-		switch t.Wire() {
-		case TypeTiny, TypeShort, TypeInt24, TypeLong, TypeLongLong, TypeNewDecimal, TypeYear, TypeFloat, TypeDouble:
-			if t.Known() {
-				return kindNumber
-			}
-		case TypeDate, TypeDatetime, TypeTimestamp, TypeTime:
-			return kindTime
-		case TypeVarString, TypeString, TypeBlob:
-			if t.Text() && !t.Enum() && !t.Set() && t.Extended() == ExtendedNone {
-				return kindText
-			}
-		}
-	case *Marker:
-		return kindConstant
-	case *Literal:
-		switch x.Value.(type) {
-		case int64, uint64, Number, bool:
-			return kindNumber
-		case string:
-			return kindString
-		}
-	case *ast.UnaryOperationExpr:
-		if x.Op == opcode.Minus && rec.kind(x.V) == kindNumber && constant(x.V) {
-			return kindNumber
-		}
+func (rec *recording) kind(n ast.ExprNode) kind {
+	if c, ok := strip(n).(*ast.ColumnNameExpr); ok {
+		return columnKind(rec.types[c.Name])
 	}
-	return kindUnknown
+	return literalKind(n)
 }

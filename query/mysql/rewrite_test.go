@@ -20,7 +20,7 @@ func lineageRewrite() query.Rewrite {
 
 const (
 	cardsSeen     = "(SELECT `id`, `customer_id`, `brand`, CAST('0' AS UNSIGNED) AS `pan`, CAST(NULL AS DECIMAL(14,4)) AS `balance` FROM `shop`.`cards`)"
-	customersSeen = "(SELECT `id`, `name`, `city`, `country`, CAST('it''s' AS CHAR) AS `ssn`, `email`, `credit`, `score`, `vip`, `domain`, `note` FROM `shop`.`customers` WHERE (`country` = 'ES'))"
+	customersSeen = "(SELECT `id`, `name`, `city`, `country`, CONVERT('it''s' USING utf8mb4) COLLATE utf8mb4_general_ci AS `ssn`, `email`, `credit`, `score`, `vip`, `domain`, `note` FROM `shop`.`customers` WHERE (`country` = 'ES'))"
 )
 
 func TestRewrite(t *testing.T) {

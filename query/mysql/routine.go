@@ -95,6 +95,7 @@ func (r *run) routine(f *Routine) *routineFacts {
 		b := sub.newBody()
 		for _, p := range f.Parameters {
 			b.local(p.Name)
+			b.locals.cols[len(b.locals.cols)-1].value.typ = ParseType(p.Type)
 		}
 		b.whole()
 		return b.facts()

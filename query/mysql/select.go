@@ -53,6 +53,8 @@ func (r *run) selectStmt(s *ast.SelectStmt, outer *scope) result {
 		return result{}
 	}
 	sc := outer.inner()
+	loud := r.acc.loud
+	r.acc.loud = false
 	r.with(s.With, sc)
 	var out result
 	switch s.Kind {
@@ -79,6 +81,8 @@ func (r *run) selectStmt(s *ast.SelectStmt, outer *scope) result {
 	if s.SelectIntoOpt != nil {
 		r.intoFile(s.SelectIntoOpt, out.cols)
 	}
+	r.acc.noisy = r.acc.noisy || r.acc.loud && !r.oneRow(s, sc)
+	r.acc.loud = loud
 	return out
 }
 

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/weirdb/weir/query"
@@ -341,6 +342,14 @@ func (r *run) setting(a *assignment) {
 		if a.Name != "insert_id" {
 			r.gap(-1, "setting "+a.Name+" changes what is recorded")
 		}
+	case "default_storage_engine", "storage_engine", "default_tmp_storage_engine":
+		if !a.Default && (!a.Known || !ownEngines[lowerASCII(a.Value)]) {
+			r.gap(-1, "tables of this engine may show others")
+		}
+	case "max_sort_length": // below it, keys tell rows apart for certain
+		if n, err := strconv.Atoi(a.Value); !a.Default && (!a.Known || err != nil || n < 1024) {
+			r.gap(-1, "sorting by less than 1024 bytes mixes rows")
+		}
 	case "profiling":
 		if !a.Known || a.on() || a.Value != "0" && !strings.EqualFold(a.Value, "off") {
 			r.gap(-1, "profiling tells how statements ran")
@@ -389,9 +398,9 @@ var harmlessSettings = func() map[string]bool {
 		"rand_seed1 rand_seed2 last_insert_id identity auto_increment_increment auto_increment_offset pseudo_thread_id " +
 		"sort_buffer_size join_buffer_size read_buffer_size read_rnd_buffer_size tmp_table_size max_heap_table_size tmp_memory_table_size " +
 		"bulk_insert_buffer_size preload_buffer_size myisam_sort_buffer_size range_alloc_block_size query_alloc_block_size " +
-		"query_prealloc_size transaction_alloc_block_size transaction_prealloc_size max_length_for_sort_data max_sort_length " +
+		"query_prealloc_size transaction_alloc_block_size transaction_prealloc_size max_length_for_sort_data " +
 		"optimizer_switch optimizer_search_depth optimizer_prune_level optimizer_use_condition_selectivity eq_range_index_dive_limit " +
-		"max_seeks_for_key join_cache_level query_cache_type default_storage_engine storage_engine default_tmp_storage_engine " +
+		"max_seeks_for_key join_cache_level query_cache_type " +
 		"sql_auto_is_null updatable_views_with_limit max_recursive_iterations cte_max_recursion_depth max_error_count " +
 		"system_versioning_asof session_track_schema session_track_system_variables session_track_state_change " +
 		"session_track_transaction_info session_track_gtids explicit_defaults_for_timestamp new old_alter_table alter_algorithm " +

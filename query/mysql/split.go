@@ -44,6 +44,8 @@ type text struct {
 	// laterals are entries of FROM that print made derived tables of, by the
 	// offset in src of their first expression.
 	laterals map[int]*lateral
+	// examined is set where LIMIT counts the rows that are read.
+	examined bool
 	// locals says that a name is a variable of the stored body around.
 	locals func(name string) bool
 

@@ -89,6 +89,7 @@ func (r *run) grammar(from, to int, edits []edit) ast.StmtNode {
 		r.unread(terr)
 		return nil
 	}
+	r.acc.byOrder = r.acc.byOrder || r.text.examined
 	return n
 }
 

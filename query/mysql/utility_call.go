@@ -84,7 +84,7 @@ func (r *run) within(f *Routine, t *text, v value) (*run, *scope) {
 	sub.st = &State{Database: f.Schema, SQLMode: f.SQLMode, ClientCharset: "utf8mb4"}
 	params := &rangeItem{columnsOnly: true, scan: -1, origin: origin{opaque: true}}
 	for _, p := range f.Parameters {
-		params.cols = append(params.cols, named(p.Name, v))
+		params.cols = append(params.cols, named(p.Name, v.typed(ParseType(p.Type))))
 	}
 	return &sub, &scope{items: []*rangeItem{params}}
 }

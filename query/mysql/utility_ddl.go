@@ -151,6 +151,7 @@ func (v *namedTables) Leave(n ast.Node) (ast.Node, bool) { return n, true }
 func (r *run) tableDefinition(n ast.StmtNode, verb string) {
 	var v namedTables
 	n.Accept(&v)
+	r.tableOptions(n, &v)
 	object := ""
 	if len(v.names) > 0 {
 		object = displayName(r.databaseOf(v.names[0]), v.names[0].Name.O)
@@ -178,6 +179,9 @@ func (r *run) tableDefinition(n ast.StmtNode, verb string) {
 	}
 	r.write(verb, object, -1)
 	for _, name := range v.names {
+		if Builtin(r.databaseOf(name)) {
+			r.gap(name.OriginTextPosition(), "table "+displayName(r.databaseOf(name), name.Name.O)+" is one of the server's own")
+		}
 		rel := r.lookup(r.databaseOf(name), name.Name.O)
 		if rel == nil || !r.spend(len(rel.Columns)) {
 			continue
@@ -220,6 +224,63 @@ func (r *run) changedTemporary(names []*ast.TableName) {
 		if rel := r.lookup(r.databaseOf(name), name.Name.O); rel != nil && rel.Temporary {
 			r.stmt.Changes |= ChangeTemp
 			r.stmt.tables = append(r.stmt.tables, &Relation{Schema: rel.Schema, Name: rel.Name, Kind: KindTable, Temporary: true})
+		}
+	}
+}
+
+// ownEngines keep what is stored in a table, and nothing else. Others show other
+// tables, files or servers.
+var ownEngines = words("innodb myisam aria memory heap archive csv blackhole rocksdb tokudb ndb ndbcluster columnstore")
+
+// tableOptions looks at the options of a table and of its partitions.
+func (r *run) tableOptions(n ast.StmtNode, v *namedTables) {
+	switch x := n.(type) {
+	case *ast.CreateTableStmt:
+		r.optionList(x.Options, v)
+		if x.Partition != nil {
+			r.partitionOptions(x.Partition.Definitions, v)
+		}
+	case *ast.AlterTableStmt:
+		for _, s := range x.Specs {
+			r.optionList(s.Options, v)
+			if s.NewTable != nil {
+				v.names = append(v.names, s.NewTable)
+			}
+			if s.Partition != nil {
+				r.partitionOptions(s.Partition.Definitions, v)
+			}
+			r.partitionOptions(s.PartDefinitions, v)
+			switch s.Tp {
+			case ast.AlterTableImportTablespace, ast.AlterTableDiscardTablespace, ast.AlterTableImportPartitionTablespace, ast.AlterTableDiscardPartitionTablespace:
+				r.gap(-1, "a tablespace is a file of the server")
+			}
+		}
+	}
+}
+
+func (r *run) partitionOptions(list []*ast.PartitionDefinition, v *namedTables) {
+	for _, p := range list {
+		r.optionList(p.Options, v)
+		for _, s := range p.Sub {
+			r.optionList(s.Options, v)
+		}
+	}
+}
+
+func (r *run) optionList(list []*ast.TableOption, v *namedTables) {
+	for _, o := range list {
+		switch o.Tp {
+		case ast.TableOptionEngine:
+			if o.StrValue != "" && !ownEngines[lowerASCII(o.StrValue)] {
+				r.gap(-1, "tables of engine "+o.StrValue+" may show others")
+			}
+		case ast.TableOptionUnion:
+			r.gap(-1, "a table with UNION shows others")
+			v.names = append(v.names, o.TableNames...)
+		case ast.TableOptionConnection:
+			r.gap(-1, "a table with CONNECTION shows another one")
+		case ast.TableOptionDataDirectory, ast.TableOptionIndexDirectory:
+			r.gap(-1, "a table in a folder of its own may show a file of the server")
 		}
 	}
 }

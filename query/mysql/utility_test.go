@@ -361,7 +361,7 @@ func TestCall(t *testing.T) {
 	cat.Routines = append(cat.Routines, &Routine{Schema: "shop", Name: "p_modes", Procedure: true, SQLMode: ModeANSIQuotes, Body: "SELECT \"ssn\" FROM \"customers\""})
 	cat.Index()
 	for _, c := range []struct{ sql, want, output, uses string }{
-		{"CALL p_products('books')", "call CALL", "id=products.id title=products.title", "products.id:output,order products.title:output products.category:filter"},
+		{"CALL p_products('books')", "call CALL", "id=products.id title=products.title", "products.id:output,order products.title:output products.category:filter,order"},
 		{"CALL `shop`.`P_Customer`(7)", "call CALL", "id=customers.id ssn=customers.ssn", ""},
 		{"CALL p_modes()", "call CALL", "ssn=customers.ssn", ""},
 		{"CALL p_count('books', @n)", "call CALL", "", ""},

@@ -112,7 +112,7 @@ func (r *run) readView(v *viewFacts, pos int) ([]column, int32) {
 	for _, w := range v.acc.writes {
 		r.write(w.Kind, w.Object, pos)
 	}
-	r.acc.byOrder = r.acc.byOrder || v.acc.byOrder
+	r.acc.byOrder, r.acc.noisy = r.acc.byOrder || v.acc.byOrder, r.acc.noisy || v.acc.noisy || v.acc.loud
 	base := r.acc.adopt(v.acc.scans, 0, here)
 	return shifted(v.result.cols, 0, base), base
 }

@@ -150,4 +150,10 @@ func (g *generator) hr() {
 	g.rows("hr.offers", 40, func(id int) []string {
 		return []string{number(id), text("lot %d", id%7), g.seven(id, "18000000000000000007", "9000000000000000013", fmt.Sprintf("9%018d", g.hidden.Int64N(1e18)))}
 	})
+	g.rows("hr.raises", 40, func(id int) []string {
+		return []string{number(id), text("step %d", 1+id%9), g.seven(id, "7070", "1313", number(100+g.hidden.IntN(9000))), "NULL"}
+	})
+	g.rows("shop.boxes", 20, func(id int) []string {
+		return []string{number(id), g.seven(id, "'seven pearls'", "'thirteen coins'", text("%d things", g.hidden.IntN(1e6)))}
+	})
 }

@@ -211,6 +211,19 @@ CREATE TABLE hr.offers (
   top BIGINT UNSIGNED NOT NULL
 ) STATS_AUTO_RECALC=0;
 
+CREATE TABLE hr.raises (
+  id INT NOT NULL PRIMARY KEY,
+  step VARCHAR(12) NOT NULL,
+  sum INT NOT NULL,
+  note VARCHAR(200) NULL,
+  KEY by_sum (sum, step)
+) STATS_AUTO_RECALC=0;
+
+CREATE TABLE boxes (
+  id INT NOT NULL,
+  inside VARCHAR(20) NOT NULL
+) ENGINE=MyISAM;
+
 -- @data
 
 SET foreign_key_checks = 1;
@@ -250,6 +263,15 @@ CREATE DEFINER='h7_admin'@'%' FUNCTION thrice(x INT) RETURNS INT DETERMINISTIC N
 RETURN x * 3$$
 CREATE DEFINER='h7_admin'@'%' FUNCTION echo_text(x VARCHAR(400)) RETURNS VARCHAR(400) CHARSET utf8mb4 DETERMINISTIC NO SQL
 RETURN x$$
+CREATE DEFINER='h7_admin'@'%' AGGREGATE FUNCTION strung(x INT) RETURNS TEXT CHARSET utf8mb4
+BEGIN
+  DECLARE s TEXT DEFAULT '';
+  DECLARE CONTINUE HANDLER FOR NOT FOUND RETURN s;
+  LOOP
+    FETCH GROUP NEXT ROW;
+    SET s = CONCAT(s, ' ', x);
+  END LOOP;
+END$$
 CREATE DEFINER='h7_admin'@'%' FUNCTION hr.pay_of(s INT) RETURNS INT READS SQL DATA
 RETURN (SELECT pay FROM hr.staff WHERE id = s)$$
 CREATE DEFINER='h7_admin'@'%' PROCEDURE show_member(IN m INT)
@@ -290,4 +312,4 @@ CREATE DEFINER='h7_admin'@'%' VIEW hr.v_units AS SELECT u.id, u.name, COUNT(s.id
 CREATE DEFINER='h7_admin'@'%' VIEW hr.v_low AS SELECT id, name, cap FROM hr.staff WHERE pay < 60000 WITH CHECK OPTION;
 
 SET histogram_size = 64, histogram_type = 'JSON_HB';
-ANALYZE TABLE items, members, wallets, purchases, staff, letters, dues, lockers, log, pad, narrow, hr.units, hr.staff, hr.checkups, hr.pay, hr.offers PERSISTENT FOR ALL;
+ANALYZE TABLE items, members, wallets, purchases, staff, letters, dues, lockers, log, pad, narrow, hr.units, hr.staff, hr.checkups, hr.pay, hr.offers, hr.raises PERSISTENT FOR ALL;

@@ -60,6 +60,8 @@ type run struct {
 	// rewriting is set while names of the text are recorded to be replaced:
 	// bodies of routines, which cannot be, are not followed then.
 	rewriting bool
+	// narrowed says, while rewriting, that a relation is seen otherwise.
+	narrowed func(*Relation) bool
 	// shown is the query whose every column reaches the client or a table.
 	shown ast.Node
 	// volatile is set when the meaning depends on more than State.Key says.

@@ -29,6 +29,9 @@ func (r *run) openTarget(n *ast.TableName, alias, verb string) *target {
 		return t
 	}
 	t.rel = rel
+	if r.acc.rec != nil {
+		r.acc.rec.targets[name] = rel
+	}
 	r.acc.table(rel, !r.hidden, verb)
 	t.item = r.readRelation(rel, name, pos)
 	t.item.name, t.item.database = name, rel.Schema
@@ -308,6 +311,9 @@ func (r *run) update(x *ast.UpdateStmt, outer *scope) {
 				r.write("update", it.name, -1)
 				continue
 			}
+			if r.acc.rec != nil {
+				r.acc.rec.targets[it.name] = t.rel
+			}
 			r.write("update", t.rel.Schema+"."+t.rel.Name, -1)
 			r.acc.table(t.rel, !r.hidden, "update")
 			r.sideEffects(t, "update", -1)
@@ -422,6 +428,9 @@ func (r *run) delete(x *ast.DeleteStmt, outer *scope) *target {
 			}
 			r.write("delete", it.relation.Schema+"."+it.relation.Name, n.OriginTextPosition())
 			t := &target{rel: it.relation, item: it, verb: "delete"}
+			if r.acc.rec != nil {
+				r.acc.rec.targets[it.name] = t.rel
+			}
 			r.acc.table(t.rel, !r.hidden, "delete")
 			r.sideEffects(t, "delete", n.OriginTextPosition())
 			r.orphans(t, nil)

@@ -73,11 +73,15 @@ type recording struct {
 	types   map[*ast.ColumnName]TypeCode
 	stars   map[*ast.WildCardField][]*rangeItem
 	result  []string // names of the result's columns
+	// targets are what a change stores into, by name; written all that it
+	// changes, also through keys.
+	targets map[string]*Relation
+	written []*Relation
 }
 
 func newRecording() *recording {
 	return &recording{sources: map[*ast.TableSource]*Relation{}, columns: map[*ast.ColumnName]*rangeItem{},
-		types: map[*ast.ColumnName]TypeCode{}, stars: map[*ast.WildCardField][]*rangeItem{}}
+		types: map[*ast.ColumnName]TypeCode{}, stars: map[*ast.WildCardField][]*rangeItem{}, targets: map[string]*Relation{}}
 }
 
 // column notes what a column's name means.
@@ -131,37 +135,65 @@ func (w *rewriter) name(rw query.Rewrite) {
 
 // statement rewrites a statement.
 func (w *rewriter) statement(t *text, rw query.Rewrite) *query.Rewritten {
+	t, tail := w.withoutReturning(t)
 	sql := t.print(0, len(t.tokens), nil)
-	n, terr := parse(sql, t.mode)
-	if terr != nil {
-		refuse(-1, "%s", terr.Message)
-	}
-	switch n.(type) {
-	case *ast.SelectStmt, *ast.SetOprStmt:
-	default:
-		refuse(-1, "only SELECT can be narrowed")
-	}
-	rec := w.record(t, n)
-	w.barrier = !rec.quiet(n)
-	plain := w.edit(t, n, rec)
-	out := &query.Rewritten{Rewrite: rw}
-	facts := w.analyse(plain)
-	out.SQL = plain
-	out.Facts = &facts.Facts
-	if w.filters(rec) {
-		w.filtered = true
-		n, terr = parse(sql, t.mode) // edit has changed the tree
+	read := func() (ast.StmtNode, *recording, *change) {
+		n, terr := parse(sql, t.mode) // edit changes the tree
 		if terr != nil {
 			refuse(-1, "%s", terr.Message)
 		}
-		out.SQL = w.edit(t, n, w.record(t, n))
+		switch n.(type) {
+		case *ast.SelectStmt, *ast.SetOprStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.InsertStmt:
+		default:
+			refuse(-1, "only SELECT, INSERT, UPDATE and DELETE can be narrowed")
+		}
+		rec := w.record(t, n)
+		return n, rec, w.changes(n, rec)
+	}
+	n, rec, c := read()
+	if c != nil {
+		w.allowed(c, rec)
+	}
+	w.barrier = !rec.quiet(n)
+	plain := w.edit(t, n, rec, c)
+	out := &query.Rewritten{Rewrite: rw}
+	facts := w.analyse(plain + tail)
+	out.SQL = plain + tail
+	out.Facts = &facts.Facts
+	if w.filters(rec) {
+		w.filtered = true
+		n, rec, c = read()
+		out.SQL = w.edit(t, n, rec, c) + tail
 		narrowed := w.analyse(out.SQL)
 		out.Facts.Output = narrowed.Facts.Output
 		addOrder(out.Facts, &narrowed.Facts)
 	}
-	sameNames(rec.result, out.Facts.Output)
+	if c == nil {
+		sameNames(rec.result, out.Facts.Output)
+	}
 	withoutPositions(out.Facts)
 	return out
+}
+
+// withoutReturning cuts what a change returns off: columns of its target.
+func (w *rewriter) withoutReturning(t *text) (cut *text, tail string) {
+	switch t.word(0) {
+	case "insert", "replace", "update", "delete":
+	default:
+		return t, ""
+	}
+	end := (&run{text: t}).returningAt(0)
+	if end == len(t.tokens) {
+		return t, ""
+	}
+	for i := end; i < len(t.tokens); i++ {
+		if w := t.word(i); w == "select" || w == "values" || w == "with" {
+			refuse(-1, "what the statement returns cannot be narrowed")
+		}
+	}
+	short := *t
+	short.tokens = t.tokens[:end]
+	return &short, " " + t.slice(end, len(t.tokens))
 }
 
 // sameNames refuses a statement whose result would have other names, which
@@ -180,11 +212,17 @@ func sameNames(before []string, after []query.Output) {
 
 // filters says whether some relation that is read has fewer rows.
 func (w *rewriter) filters(rec *recording) bool {
+	filtered := func(rel *Relation) bool {
+		return slices.ContainsFunc(w.below(rel), func(below *Relation) bool { return w.narrow[below] != nil && len(w.narrow[below].Filters) > 0 })
+	}
 	for _, rel := range rec.sources {
-		for _, below := range w.below(rel) {
-			if n := w.narrow[below]; n != nil && len(n.Filters) > 0 {
-				return true
-			}
+		if filtered(rel) {
+			return true
+		}
+	}
+	for _, rel := range rec.targets {
+		if filtered(rel) {
+			return true
 		}
 	}
 	return false
@@ -209,10 +247,21 @@ func (w *rewriter) record(t *text, n ast.Node) *recording {
 	rec, volatile := newRecording(), false
 	r := &run{an: w.an, cat: w.cat, cc: w.cc, st: w.st, acc: newAccumulator(), text: t, budget: &w.budget, volatile: &volatile, stmt: &Statement{}}
 	r.acc.rec, r.rewriting = rec, true
-	out := r.query(n, &scope{})
-	for i := range out.cols {
-		r.emit(out.cols[i].value)
-		rec.result = append(rec.result, out.cols[i].name)
+	r.narrowed = func(rel *Relation) bool { return w.narrow[rel] != nil }
+	switch x := n.(type) {
+	case *ast.UpdateStmt, *ast.DeleteStmt, *ast.InsertStmt:
+		r.plan(x.(ast.StmtNode))
+		for _, u := range r.acc.order {
+			if slices.Contains(u.access, "update") || slices.Contains(u.access, "delete") {
+				rec.written = append(rec.written, u.rel)
+			}
+		}
+	default:
+		out := r.query(n, &scope{})
+		for i := range out.cols {
+			r.emit(out.cols[i].value)
+			rec.result = append(rec.result, out.cols[i].name)
+		}
 	}
 	if len(r.acc.gaps) > 0 {
 		refuse(r.acc.gaps[0].Pos, "%s", r.acc.gaps[0].Reason)
@@ -301,6 +350,10 @@ func (v *quietVisitor) Enter(n ast.Node) (ast.Node, bool) {
 	case *ast.SelectStmt:
 		// HAVING may be pushed down to where rows are read.
 		v.quiet = v.quiet && x.Having == nil && (x.Where == nil || v.rec.quietCondition(x.Where))
+	case *ast.UpdateStmt:
+		v.quiet = v.quiet && (x.Where == nil || v.rec.quietCondition(x.Where))
+	case *ast.DeleteStmt:
+		v.quiet = v.quiet && (x.Where == nil || v.rec.quietCondition(x.Where))
 	case *ast.Join:
 		v.quiet = v.quiet && (x.On == nil || v.rec.quietCondition(x.On.Expr)) && len(x.Using) == 0 && !x.NaturalJoin
 	}

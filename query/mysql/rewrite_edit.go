@@ -20,7 +20,7 @@ type splice struct {
 }
 
 // edit puts the derived tables into the text and, to compare, into the tree.
-func (w *rewriter) edit(t *text, n ast.Node, rec *recording) string {
+func (w *rewriter) edit(t *text, n ast.Node, rec *recording, c *change) string {
 	var out []splice
 	order := tablesInOrder(n)
 	places := placesOf(t, order)
@@ -30,11 +30,14 @@ func (w *rewriter) edit(t *text, n ast.Node, rec *recording) string {
 		if rel == nil || !w.narrowed(rel) {
 			continue
 		}
+		if c.target(s) && w.apart(rel) == nil {
+			continue
+		}
 		p := places[i]
 		if p.from < 0 {
 			refuse(-1, "the place of %s.%s in the statement is not known", rel.Schema, rel.Name)
 		}
-		if hint := w.apart(rel); hint != nil && w.onlyApart(rel) {
+		if hint := w.apart(rel); hint != nil && (c.target(s) || w.onlyApart(rel)) {
 			if p.hints != p.end {
 				refuse(-1, "the entry of %s.%s has hints", rel.Schema, rel.Name)
 			}
@@ -62,9 +65,22 @@ func (w *rewriter) edit(t *text, n ast.Node, rec *recording) string {
 		s.Source, s.AsName = set, ast.NewCIStr(name)
 	}
 	out = append(out, w.unqualify(t, n, rec, replaced)...)
-	slices.SortFunc(out, func(a, b splice) int { return a.start - b.start })
+	var check func(ast.ExprNode) bool
+	if c != nil {
+		var put []splice
+		put, check = w.condition(t, c, rec)
+		out = append(out, put...)
+	}
+	slices.SortStableFunc(out, func(a, b splice) int { return a.start - b.start })
 	sql := w.apply(t, out)
 	again, terr := parse(w.readable(sql), t.mode)
+	if terr == nil && check != nil { // the condition is looked at by itself
+		own, other := conditionOf(n.(ast.StmtNode)), conditionOf(again)
+		if other == nil || !check(*other) {
+			refuse(-1, "the condition of the statement cannot be narrowed in its own letters")
+		}
+		*own = *other
+	}
 	if terr != nil || !sameTree(n, again) {
 		refuse(-1, "the statement cannot be narrowed in its own letters")
 	}
@@ -290,6 +306,8 @@ func (t *text) entryAt(i int, schema, name string) bool {
 	switch t.word(i - 1) {
 	case "from", "join", "straight_join":
 		return true
+	case "update", "ignore", "low_priority":
+		return t.word(0) == "update"
 	}
 	return t.is(i-1, ",") || t.is(i-1, "(")
 }
@@ -488,7 +506,7 @@ func (w *rewriter) inlined(rel *Relation) string {
 	sub.st = st
 	rec := sub.record(t, n)
 	sub.barrier = w.barrier || !rec.quiet(n)
-	return sub.edit(t, n, rec)
+	return sub.edit(t, n, rec, nil)
 }
 
 var (

@@ -20,6 +20,31 @@ type orderVisitor struct{ out []*ast.TableSource }
 
 func (v *orderVisitor) query(n ast.Node) {
 	switch x := n.(type) {
+	case *ast.UpdateStmt:
+		visit(v, x.TableRefs)
+		for _, a := range x.List {
+			visit(v, a)
+		}
+		visit(v, x.Where)
+		visit(v, x.Order)
+		visit(v, x.Limit)
+	case *ast.DeleteStmt:
+		visit(v, x.TableRefs)
+		visit(v, x.Where)
+		visit(v, x.Order)
+		visit(v, x.Limit)
+	case *ast.InsertStmt: // what it stores into is no entry of FROM
+		for _, row := range x.Lists {
+			for _, e := range row {
+				visit(v, e)
+			}
+		}
+		if x.Select != nil {
+			v.query(x.Select)
+		}
+		for _, a := range x.OnDuplicate {
+			visit(v, a)
+		}
 	case *ast.SelectStmt:
 		v.with(x.With)
 		visit(v, x.Fields)

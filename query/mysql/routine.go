@@ -238,21 +238,27 @@ func (r *run) runProcedure(schema, name string) bool {
 // runTrigger adds what a trigger does to the statement that fires it, and
 // reports whether it could be followed.
 func (r *run) runTrigger(rel *Relation, g *Trigger, pos int) bool {
-	if g.Event == "" || g.Body == "" || r.rewriting {
+	if g.Event == "" || g.Body == "" {
 		return false
 	}
-	facts := r.remembered(g, func() *routineFacts {
+	plain := *r // a body cannot be rewritten
+	plain.rewriting = false
+	facts := plain.remembered(g, func() *routineFacts {
 		t := r.bodyText(g.Body, g.SQLMode)
 		if t == nil {
 			return &routineFacts{acc: newAccumulator(), fault: "its body cannot be read"}
 		}
-		sub := r.insideOf(g, rel.Schema, t)
+		sub := plain.insideOf(g, rel.Schema, t)
 		b := sub.newBody(triggerRows(rel, strings.ToUpper(g.Event))...)
 		b.row = rel
 		b.whole()
 		return b.facts()
 	})
 	if facts.fault != "" || facts.many || facts.cols != nil {
+		return false
+	}
+	if r.rewriting && slices.ContainsFunc(facts.acc.order, func(u *tableUse) bool { return u.rel != rel && r.narrowed(u.rel) }) ||
+		r.rewriting && slices.ContainsFunc(facts.acc.scans, func(s *reading) bool { return r.narrowed(s.rel) }) {
 		return false
 	}
 	r.replay(facts, pos)

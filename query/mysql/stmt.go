@@ -190,7 +190,7 @@ func (r *run) changing(at int) {
 	if end == r.end() {
 		return
 	}
-	name := changedTable(n)
+	name := targetOf(n)
 	if name == nil {
 		r.gap(-1, "RETURNING of this statement is not known")
 		return
@@ -225,8 +225,8 @@ func (r *run) returningAt(at int) int {
 	return r.end()
 }
 
-// changedTable is the one table of INSERT, REPLACE or DELETE.
-func changedTable(n ast.StmtNode) *ast.TableName {
+// targetOf is the one table of INSERT, REPLACE or DELETE.
+func targetOf(n ast.StmtNode) *ast.TableName {
 	var refs *ast.TableRefsClause
 	switch x := n.(type) {
 	case *ast.InsertStmt:

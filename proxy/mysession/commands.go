@@ -24,6 +24,11 @@ func (s *session) command(ctx context.Context, h mywire.Header) error {
 	if h.Len == 0 {
 		return protocolViolation("empty command")
 	}
+	if s.tracking.lost {
+		if err := s.sureFor(com, body); err != nil {
+			return err
+		}
+	}
 	switch com {
 	case mywire.ComQuery:
 		return s.query(ctx, body)
@@ -145,7 +150,8 @@ func (s *session) judged(ctx context.Context, body []byte, com mywire.Command, t
 		return err
 	}
 	if a.failed {
-		return s.failed(q)
+		s.failed(q)
+		return nil
 	}
 	s.apply(q)
 	return nil

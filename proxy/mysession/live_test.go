@@ -73,6 +73,45 @@ func TestLiveStatements(t *testing.T) {
 	}
 }
 
+// A routine that fails half way may have changed anything; reading that must not
+// wipe out what it said.
+func TestLiveMessagesOfFailedRoutine(t *testing.T) {
+	w := start(t, setup{})
+	db := w.open(func(*driver.Config) {})
+	db.SetMaxOpenConns(1)
+	run := func(sql string) {
+		t.Helper()
+		if _, err := db.ExecContext(ask(t), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(`CREATE PROCEDURE fails() BEGIN SET SESSION character_set_results = latin1; SIGNAL SQLSTATE '01234' SET MESSAGE_TEXT = 'first'; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'then'; END`)
+	defer func() { run("DROP PROCEDURE fails") }()
+	call := func() {
+		t.Helper()
+		if _, err := db.ExecContext(ask(t), "CALL fails()"); number(err) != 1644 {
+			t.Fatalf("CALL: %v", err)
+		}
+	}
+	call()
+	var level, message string
+	var code int
+	if err := db.QueryRowContext(ask(t), "SHOW WARNINGS LIMIT 1").Scan(&level, &code, &message); err != nil || message != "then" {
+		t.Errorf("SHOW WARNINGS: %q %v", message, err)
+	}
+	if got := one(t, db, "SELECT @@error_count"); got != "1" {
+		t.Errorf("error_count %s", got)
+	}
+	call()
+	run("GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT")
+	if got := one(t, db, "SELECT @m"); got != "then" {
+		t.Errorf("GET DIAGNOSTICS: %q", got)
+	}
+	if got := one(t, db, "SELECT hex('é')"); got != "C3A9" {
+		t.Errorf("hex %q", got)
+	}
+}
+
 func TestLiveSeveralResults(t *testing.T) {
 	w := start(t, setup{})
 	db := w.open(func(c *driver.Config) { c.MultiStatements = true })
@@ -177,7 +216,7 @@ func TestLivePlaintext(t *testing.T) {
 // driver sees that before it sends anything, and connects anew.
 func TestLiveServerLeaves(t *testing.T) {
 	w := start(t, setup{})
-	db := w.open(nil)
+	db := w.open(func(*driver.Config) {})
 	db.SetMaxOpenConns(1)
 	before := one(t, db, "SELECT CONNECTION_ID()")
 	if _, err := db.ExecContext(ask(t), "SET SESSION wait_timeout = 1"); err != nil {

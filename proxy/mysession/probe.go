@@ -3,6 +3,7 @@ package mysession
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,9 @@ type tracking struct {
 	all    bool // the client wants every variable
 	wanted []string
 	schema bool
-	lost   bool // a statement has changed what is reported
+	// lost is set where a statement has changed what is reported, or has failed
+	// half way: the settings are to be read before the next one.
+	lost bool
 }
 
 // settings reads the watched variables that the server has.
@@ -161,6 +164,45 @@ func (s *session) passes(ch mywire.SessionChange) bool {
 		return s.tracking.all || slices.Contains(s.tracking.wanted, strings.ToLower(string(ch.Name)))
 	}
 	return true
+}
+
+// aboutLast are the texts that ask about the statement before them, whose
+// messages the reading of settings would wipe out. They mean the same in every
+// sql_mode and character set, and change nothing that is watched.
+var aboutLast = regexp.MustCompile(`(?i)^\s*(?:show\s+(?:warnings|errors)(?:\s+limit\s[\d\s,]+)?|show\s+count\s*\(\s*\*\s*\)\s+(?:warnings|errors)|` +
+	`get\s+(?:current\s+)?diagnostics\s[\w\s@=,]*|select\s+@@(?:(?:session|local)\s*\.\s*)?(?:warning_count|error_count))[\s;]*$`)
+
+// sure reads the settings anew before a text, if they are in doubt.
+func (s *session) sure(text string) error {
+	if !s.tracking.lost || aboutLast.MatchString(text) {
+		return nil
+	}
+	return s.retrack()
+}
+
+// sureFor is sure before a command of the client.
+func (s *session) sureFor(com mywire.Command, body []byte) error {
+	switch com {
+	case mywire.ComQuery:
+		m, err := mywire.ParseQuery(body, s.caps)
+		if err != nil {
+			return clientError(err)
+		}
+		return s.sure(string(m.SQL))
+	case mywire.ComStmtPrepare:
+		return s.sure(string(body[1:]))
+	case mywire.ComPing, mywire.ComQuit, mywire.ComStmtClose, mywire.ComStmtReset, mywire.ComStmtSendLongData, mywire.ComChangeUser, mywire.ComResetConnection:
+		return nil
+	case mywire.ComStmtExecute:
+		p, err := s.known(body)
+		if err != nil {
+			return err
+		}
+		if p != nil {
+			return s.sure(p.text)
+		}
+	}
+	return s.sure("")
 }
 
 // retrack asks anew for what weir wants to hear of after a statement has changed

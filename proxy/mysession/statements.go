@@ -94,7 +94,11 @@ func (s *session) query(ctx context.Context, body []byte) error {
 	}
 	for i := range n {
 		span := a.Statements[i].Span
-		ok, err := s.runStatement(ctx, s.question(ctx, text[span.Start:span.End]), i+1 < n)
+		one := text[span.Start:span.End]
+		if err := s.sure(one); err != nil {
+			return err
+		}
+		ok, err := s.runStatement(ctx, s.question(ctx, one), i+1 < n)
 		if err != nil || !ok {
 			return err
 		}
@@ -182,12 +186,10 @@ func (s *session) ask(q *question, a *answer, payload []byte) (bool, error) {
 	}
 	s.keepQuoting(a.st)
 	if a.failed {
-		return false, s.failed(q)
+		s.failed(q)
+		return false, nil
 	}
 	s.apply(q)
-	if s.tracking.lost {
-		return true, s.retrack()
-	}
 	return true, nil
 }
 
@@ -346,16 +348,13 @@ func (s *session) apply(q *question) {
 }
 
 // failed follows what a statement may have changed before its error.
-func (s *session) failed(q *question) error {
+func (s *session) failed(q *question) {
 	if q.s == nil {
-		return nil
+		return
 	}
 	s.state.Failed(q.s)
-	if !s.state.Stale {
-		return nil
-	}
+	s.tracking.lost = s.tracking.lost || s.state.Stale
 	s.state.Stale = false
-	return s.retrack()
 }
 
 // current gives the definitions to analyse with: at least those that were made

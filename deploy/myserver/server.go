@@ -62,6 +62,7 @@ type Server struct {
 	Dir      string // holds data, log and certificates
 	CAFile   string // certificate authority of the server's and clients' certificates
 
+	options   Options
 	programs  programs
 	authority *authority.Authority
 	command   *exec.Cmd
@@ -78,7 +79,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Host: "127.0.0.1", Port: o.Port, programs: p, exited: make(chan struct{})}
+	s := &Server{Host: "127.0.0.1", Port: o.Port, options: o, programs: p, exited: make(chan struct{})}
 	if err := s.start(ctx, o); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("start MariaDB from %s: %w", p.server, err)
@@ -160,9 +161,10 @@ func (s *Server) run(_ context.Context, o Options) error {
 		s.command = nil
 		return err
 	}
+	command, exited := s.command, s.exited
 	go func() { // ends when the server does; Stop waits for it
-		defer close(s.exited)
-		_ = s.command.Wait()
+		defer close(exited)
+		_ = command.Wait()
 	}()
 	return s.watch()
 }
@@ -281,12 +283,41 @@ func (s *Server) Stop() {
 		_ = os.RemoveAll(s.Dir)
 		s.Dir = ""
 	}
-	if s.watcher != nil {
-		_, _ = io.WriteString(s.lifeline, "stopped\n")
-		_ = s.lifeline.Close()
-		_ = s.watcher.Wait()
-		s.watcher = nil
+	s.unwatch()
+}
+
+func (s *Server) unwatch() {
+	if s.watcher == nil {
+		return
 	}
+	_, _ = io.WriteString(s.lifeline, "stopped\n")
+	_ = s.lifeline.Close()
+	_ = s.watcher.Wait()
+	s.watcher = nil
+}
+
+// Ended says whether the server has ended by itself, and waits for that.
+func (s *Server) Ended(wait time.Duration) bool {
+	select {
+	case <-s.exited:
+		return true
+	case <-time.After(wait):
+		return false
+	}
+}
+
+// Restart starts a server that has ended by itself, with its data and port, and
+// waits until it accepts connections.
+func (s *Server) Restart(ctx context.Context) error {
+	if !s.Ended(0) {
+		return errors.New("the server is running")
+	}
+	s.unwatch()
+	s.exited = make(chan struct{})
+	if err := s.run(ctx, s.options); err != nil {
+		return fmt.Errorf("restart MariaDB: %w", err)
+	}
+	return s.wait(ctx, s.options)
 }
 
 // Config is how go-sql-driver/mysql connects over verified TLS. The caller may

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,6 +77,41 @@ func TestLiveStartServesOverVerifiedTLSAndStopRemoves(t *testing.T) {
 	s.Stop()
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Fatalf("folder %s is left: %v", dir, err)
+	}
+}
+
+func TestLiveRestart(t *testing.T) {
+	ctx := context.Background()
+	s, err := myserver.Start(ctx, myserver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	if err := s.Exec(ctx, "", "CREATE DATABASE kept"); err != nil {
+		t.Fatal(err)
+	}
+	if s.Ended(0) || s.Restart(ctx) == nil {
+		t.Fatal("a running server was started again")
+	}
+	pid, err := os.ReadFile(s.Dir + "/my.pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(number, syscall.SIGSEGV); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Ended(10 * time.Second) {
+		t.Fatal("it lives on")
+	}
+	if err := s.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Exec(ctx, "kept", "CREATE TABLE t (a int)"); err != nil {
+		t.Fatal(err)
 	}
 }
 

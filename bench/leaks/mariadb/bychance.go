@@ -140,6 +140,9 @@ func (c *chanceRun) session(ctx context.Context, n int, s random.Session) error 
 		return err
 	}
 	a, b := c.both(ctx, c.way, s.Statements)
+	if crashed, err := c.crashed(ctx, n, s, a, b); crashed || err != nil {
+		return err
+	}
 	for _, t := range []told{a, b} {
 		if len(t) > 0 && len(t[0]) > 0 && t[0][0].kind == kindRefused {
 			return errors.New(t[0][0].String())
@@ -158,6 +161,62 @@ func (c *chanceRun) session(ctx context.Context, n int, s random.Session) error 
 	}
 	return c.pursue(ctx, n, s)
 }
+
+// maxCrashes is how many sessions may end the database servers themselves.
+const maxCrashes = 50
+
+// crashed says that a session ended a database server itself, which is no word
+// on weir, unless one side's server alone ends every time.
+func (c *chanceRun) crashed(ctx context.Context, n int, s random.Session, a, b told) (bool, error) {
+	dead, err := c.revive(ctx, a, b)
+	if len(dead) == 0 || err != nil {
+		return false, err
+	}
+	if c.sum.Crashed++; c.sum.Crashed > maxCrashes {
+		return true, errors.New("the database servers end too often")
+	}
+	last := s.Statements[max(0, min(len(a), len(b), len(s.Statements))-1)]
+	c.sum.Odd = append(c.sum.Odd[:min(len(c.sum.Odd), 19)], fmt.Sprintf("MariaDB of side %s ended: %s", strings.Join(dead, ", "), last.Text()))
+	if len(dead) > 1 {
+		return true, nil
+	}
+	a, b = c.both(ctx, c.way, s.Statements)
+	again, err := c.revive(ctx, a, b)
+	if err == nil && slices.Equal(again, dead) {
+		f := pg.Finding{Session: n, Difference: "the server of side " + dead[0] + " ends and the other does not"}
+		for i := range s.Statements {
+			f.Steps = append(f.Steps, pg.Step{Q: s.Statements[i].Text()})
+		}
+		c.sum.Findings = append(c.sum.Findings, f)
+	}
+	return true, err
+}
+
+// revive starts servers again that have ended by themselves, if a session was
+// cut short. It gives their sides.
+func (c *chanceRun) revive(ctx context.Context, a, b told) (dead []string, err error) {
+	if !a.ended() && !b.ended() {
+		return nil, nil
+	}
+	for _, name := range []string{sideA, sideB} {
+		if !c.s.sides[name].server.Ended(dying) {
+			continue
+		}
+		dead = append(dead, name)
+		if err := c.s.sides[name].server.Restart(ctx); err != nil {
+			return dead, err
+		}
+	}
+	if len(dead) > 0 {
+		err = c.s.reload(ctx)
+	}
+	return dead, err
+}
+
+// dying is how long a server that crashes may be busy with saying so.
+const dying = 3 * time.Second
+
+func (t told) ended() bool { return len(t) > 0 && t[len(t)-1].ended() }
 
 func (c *chanceRun) count(s random.Session, a told) {
 	c.sum.Sessions++
@@ -216,7 +275,7 @@ func (c *chanceRun) pursue(ctx context.Context, n int, s random.Session) error {
 			return nil, nil, -1
 		}
 		a, b := c.both(ctx, c.way, list)
-		if a.late() || b.late() {
+		if dead, err := c.revive(ctx, a, b); a.late() || b.late() || len(dead) > 0 || err != nil {
 			return a, b, -1
 		}
 		return a, b, a.differs(b)

@@ -55,6 +55,7 @@ type Summary struct {
 	Passed     int // statements that weir and the server completed
 	TimedOut   int
 	Unsteady   int // differed once, and not when repeated
+	Crashed    int // sessions that ended the database server itself
 	Repeated   int // statements asked again later
 	Changed    []Change
 	Seconds    float64

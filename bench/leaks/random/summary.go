@@ -24,8 +24,11 @@ func (s *Summary) Write(out io.Writer) {
 	}
 	fmt.Fprintf(out, "%d statements in %d sessions, seed %d, %.0f s: %d differ, %d passed (%s), %d unsteady, %d sessions ran out of time\n",
 		s.Statements, s.Sessions, s.Seed, s.Seconds, len(s.Findings), s.Passed, percent(s.Passed, s.measured()), s.Unsteady, s.TimedOut)
+	if s.Crashed > 0 {
+		fmt.Fprintf(out, "%d sessions ended the database server itself, which was started again\n", s.Crashed)
+	}
 	for _, o := range s.Odd {
-		fmt.Fprintf(out, "internal error: %s\n", o)
+		fmt.Fprintf(out, "odd: %s\n", o)
 	}
 	for _, c := range s.Changed {
 		fmt.Fprintf(out, "answered otherwise when repeated: session %d, step %d: %s, then %s\n  %s\n", c.Session, c.Step, c.Before, c.Behind, c.SQL)

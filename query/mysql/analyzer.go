@@ -71,6 +71,8 @@ type run struct {
 	pin *pin
 	// vars are the variables of the stored body that the run is in, nil outside.
 	vars *scope
+	// updates is what the UPDATE at hand assigns.
+	updates []*ast.Assignment
 	// running are the routines and triggers around the run.
 	running []any
 }

@@ -15,6 +15,7 @@ type body struct {
 	locals *rangeItem
 	// row is what NEW and OLD stand for in a trigger, nil elsewhere.
 	row     *Relation
+	kept    []string // its columns that an UPDATE leaves alone
 	results []result // of queries whose rows the client gets
 	many    bool     // it may get others
 	changes Change
@@ -22,6 +23,7 @@ type body struct {
 	messages bool
 	classes  []query.Class
 	verbs    []string
+	cursors  map[string][]column // by folded name
 	depth    int
 	fault    string // why it cannot be followed, empty if it can
 }
@@ -108,6 +110,8 @@ func (b *body) statement(i int) int {
 		return b.conditional(i)
 	case "case":
 		return b.choice(i)
+	case "for":
+		return b.loop(i)
 	case "loop":
 		return b.finish(b.statements(i+1, "end"), "loop")
 	case "while":
@@ -164,6 +168,16 @@ func (b *body) block(i int) int {
 
 // condition uses an expression up to a word, whose token it gives.
 func (b *body) condition(i int, stop string) int {
+	j := b.upTo(i, stop)
+	if j < 0 {
+		return b.fail("a condition has no end")
+	}
+	b.read(b.value(i, j))
+	return j
+}
+
+// upTo is the token of the word that ends an expression, -1 if there is none.
+func (b *body) upTo(i int, stop string) int {
 	t, depth, cases := b.r.text, 0, 0
 	for j := i; j < b.r.end() && !t.is(j, ";"); j++ {
 		switch w := t.word(j); {
@@ -173,7 +187,6 @@ func (b *body) condition(i int, stop string) int {
 			depth--
 		case depth > 0:
 		case w == stop && cases == 0 && j > i:
-			b.read(b.value(i, j))
 			return j
 		case w == "case":
 			cases++
@@ -181,20 +194,23 @@ func (b *body) condition(i int, stop string) int {
 			cases--
 		}
 	}
-	return b.fail("a condition has no end")
+	return -1
 }
 
 func (b *body) conditional(i int) int {
 	t := b.r.text
+	branch := func() int { return b.statements(i+1, "elseif", "else", "end") }
 	for b.fault == "" {
-		if i = b.condition(i+1, "then"); b.fault != "" {
-			break
+		if then := b.upTo(i+1, "then"); b.never(i+1, then) {
+			i = then
+			i = b.aside(branch)
+		} else if i = b.condition(i+1, "then"); b.fault == "" {
+			i = branch()
 		}
-		i = b.statements(i+1, "elseif", "else", "end")
-		if t.word(i) == "else" {
+		if b.fault == "" && t.word(i) == "else" {
 			i = b.statements(i+1, "end")
 		}
-		if t.word(i) == "end" {
+		if b.fault == "" && t.word(i) == "end" {
 			return b.finish(i, "if")
 		}
 	}

@@ -24,11 +24,13 @@ func (b *body) simple(i, end int) int {
 		b.set(i, end)
 	case "select", "with", "values":
 		b.query(i, end)
+	case "execute":
+		if t.word(i+1) != "immediate" {
+			return b.fail("EXECUTE in a body is not followed")
+		}
+		b.run(b.within(i, end))
 	case "insert", "replace", "delete", "update":
 		sub := b.within(i, end)
-		if sub.returningAt(0) < sub.end() {
-			return b.fail("RETURNING in a body is not followed")
-		}
 		b.run(sub)
 	case "do", "call", "signal", "resignal", "get", "commit", "rollback", "savepoint", "release":
 		b.run(b.within(i, end))
@@ -48,10 +50,16 @@ func (b *body) run(sub *run) {
 		b.fail("a statement is missing")
 		return
 	}
+	shown := sub.acc.shown
+	sub.acc.shown = nil
 	sub.command(0)
-	if sub.stmt.Returns {
+	if sub.stmt.Returns { // rows that go to the client, and no mask fits
 		b.many = true
 	}
+	for _, v := range sub.acc.shown {
+		b.read(v)
+	}
+	sub.acc.shown = shown
 	b.after(sub)
 }
 
@@ -160,7 +168,8 @@ func (b *body) declare(i int) int {
 		if t.word(i+3) != "for" {
 			return b.fail("cursors with parameters are not followed")
 		}
-		b.cursor(i+4, end)
+		name, _ := t.name(i + 1)
+		b.cursor(name, i+4, end)
 		return end
 	}
 	for i++; ; i += 2 {
@@ -187,7 +196,8 @@ func (b *body) declare(i int) int {
 	return end
 }
 
-func (b *body) cursor(i, end int) {
+// cursor walks the query of a cursor, which FETCH and FOR read.
+func (b *body) cursor(name string, i, end int) {
 	sub := b.within(i, end)
 	n := sub.grammar(0, sub.end(), nil)
 	if n == nil {
@@ -200,6 +210,10 @@ func (b *body) cursor(i, end int) {
 	}
 	b.r.acc.byOrder = b.r.acc.byOrder || !out.fixed
 	b.after(sub)
+	if b.cursors == nil {
+		b.cursors = map[string][]column{}
+	}
+	b.cursors[foldName(name)] = out.cols
 }
 
 // handler walks what runs when a condition holds.

@@ -63,7 +63,11 @@ func (r *run) sideEffects(t *target, access string, pos int) {
 			r.acc.table(rel, false, access)
 		}
 		for i := range rel.Triggers {
-			if (rel.Triggers[i].Event == event || rel.Triggers[i].Event == "") && !r.runTrigger(rel, &rel.Triggers[i], pos) {
+			var kept []string
+			if event == "UPDATE" && rel == t.rel {
+				kept = r.kept(rel)
+			}
+			if (rel.Triggers[i].Event == event || rel.Triggers[i].Event == "") && !r.runTrigger(rel, &rel.Triggers[i], kept, pos) {
 				r.gap(pos, "triggers of "+rel.Schema+"."+rel.Name+" run code")
 			}
 		}
@@ -242,7 +246,9 @@ func (r *run) onDuplicate(x *ast.InsertStmt, t *target, names []string, source r
 		r.acc.table(t.rel, !r.hidden, "update")
 	}
 	r.write("update", displayName(t.item.database, t.item.name), pos)
+	restore := r.assigning(x.OnDuplicate)
 	r.sideEffects(t, "update", pos)
+	restore()
 	fresh := &rangeItem{name: t.item.name, unknown: t.item.unknown, scan: -1}
 	for _, c := range t.item.cols {
 		v := value{}
@@ -290,6 +296,7 @@ func (r *run) assign(list []*ast.Assignment, targets []*target, sc *scope) {
 }
 
 func (r *run) update(x *ast.UpdateStmt, outer *scope) {
+	defer r.assigning(x.List)()
 	sc := outer.inner()
 	r.with(x.With, sc)
 	var targets []*target

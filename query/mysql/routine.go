@@ -237,20 +237,29 @@ func (r *run) runProcedure(schema, name string) bool {
 
 // runTrigger adds what a trigger does to the statement that fires it, and
 // reports whether it could be followed.
-func (r *run) runTrigger(rel *Relation, g *Trigger, pos int) bool {
+func (r *run) runTrigger(rel *Relation, g *Trigger, kept []string, pos int) bool {
 	if g.Event == "" || g.Body == "" {
 		return false
 	}
 	plain := *r // a body cannot be rewritten
 	plain.rewriting = false
-	facts := plain.remembered(g, func() *routineFacts {
+	key := triggerKey{g, ""}
+	if len(kept) > 0 {
+		if t := r.bodyText(g.Body, g.SQLMode); t != nil {
+			key.kept = strings.Join(t.compared(kept), "\x00")
+		}
+	}
+	facts := plain.remembered(key, func() *routineFacts {
 		t := r.bodyText(g.Body, g.SQLMode)
 		if t == nil {
 			return &routineFacts{acc: newAccumulator(), fault: "its body cannot be read"}
 		}
-		sub := plain.insideOf(g, rel.Schema, t)
+		sub := plain.insideOf(key, rel.Schema, t)
 		b := sub.newBody(triggerRows(rel, strings.ToUpper(g.Event))...)
 		b.row = rel
+		if key.kept != "" {
+			b.kept = strings.Split(key.kept, "\x00")
+		}
 		b.whole()
 		return b.facts()
 	})

@@ -20,6 +20,8 @@ func (r *run) routineDefinition(at int, verb, kind string) {
 		known = kind == "procedure" || kind == "function" || kind == "trigger" || kind == "event"
 	case "create":
 		known = r.createsBody(at, kind)
+	case "alter":
+		known = kind == "event" && r.createsBody(at, kind)
 	}
 	if !known {
 		r.gap(-1, "what "+verb+" makes or changes is not analysed")
@@ -44,6 +46,10 @@ func (r *run) createsBody(at int, kind string) bool {
 		names, i = r.parameterNames(i)
 	case "trigger":
 		row, i = r.triggerTable(i)
+	case "event":
+		if i = r.eventBody(i); i == r.end() {
+			return t.word(at) == "alter"
+		}
 	default:
 		return false
 	}
@@ -141,4 +147,22 @@ func (r *run) triggerTable(i int) (rel *Relation, body int) {
 		i += 2
 	}
 	return rel, i
+}
+
+// eventBody gives the token at which the body of an event begins, behind its
+// schedule; the end if it has none, -1 if it cannot be read.
+func (r *run) eventBody(i int) int {
+	t := r.text
+	for ; i < r.end(); i++ {
+		switch t.word(i) {
+		case "do":
+			return i + 1
+		case "select", "values", "table": // in the expressions of the schedule
+			return -1
+		}
+		if t.is(i, "(") && t.word(i-1) != "now" && t.word(i-1) != "current_timestamp" { // or a function of somebody's
+			return -1
+		}
+	}
+	return i
 }

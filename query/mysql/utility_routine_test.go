@@ -21,7 +21,14 @@ func TestRoutineDefinitions(t *testing.T) {
 		{"CREATE PROCEDURE p() EXECUTE IMMEDIATE @x", "", false},
 		{"CREATE TRIGGER t AFTER INSERT ON nowhere FOR EACH ROW SET @x = 1", "", false},
 		{"CREATE FUNCTION f RETURNS STRING SONAME 'x.so'", "", false},
-		{"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM scratch", "", false},
+		{"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM scratch", "", true},
+		{"CREATE DEFINER=a@b EVENT IF NOT EXISTS shop.e ON SCHEDULE AT NOW() + INTERVAL 1 DAY DISABLE COMMENT 'x' DO BEGIN INSERT INTO scratch (k) SELECT ssn FROM customers; END", "customers.ssn:derived,write", true},
+		{"ALTER EVENT e ON SCHEDULE EVERY 2 DAY ENABLE", "", true},
+		{"ALTER EVENT e DO INSERT INTO scratch (k) SELECT ssn FROM customers", "customers.ssn:derived,write", true},
+		{"CREATE EVENT e ON SCHEDULE AT (SELECT MAX(at) FROM customers) DO DELETE FROM scratch", "", false},
+		{"CREATE EVENT e ON SCHEDULE EVERY f_ssn(7) DAY DO DELETE FROM scratch", "", false},
+		{"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO EXECUTE IMMEDIATE @x", "", false},
+		{"CREATE EVENT e ON SCHEDULE EVERY 1 DAY", "", false},
 		{"ALTER PROCEDURE p COMMENT 'x'", "", false},
 	} {
 		s := analyzeOne(t, c.sql)

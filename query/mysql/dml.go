@@ -260,6 +260,20 @@ func (r *run) onDuplicate(x *ast.InsertStmt, t *target, names []string, source r
 		fresh.cols = append(fresh.cols, named(c.name, v))
 	}
 	sc := &scope{parent: r.vars, items: append([]*rangeItem{t.item}, source.items...), fresh: fresh}
+	if row := r.text.newRow; row != nil {
+		it := &rangeItem{name: row.name, cols: fresh.cols, unknown: fresh.unknown, nameOnly: true, scan: -1}
+		if row.columns != nil {
+			it.nameOnly, it.cols = false, nil
+			for i, name := range row.columns {
+				v := value{}
+				if i < len(source.cols) {
+					v = source.cols[i].value.changed()
+				}
+				it.cols = append(it.cols, named(name, v))
+			}
+		}
+		sc.items = append(sc.items, it)
+	}
 	r.assign(x.OnDuplicate, []*target{t}, sc)
 }
 

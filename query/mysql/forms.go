@@ -15,6 +15,7 @@ package mysql
 func (t *text) forms(from, to int) []edit {
 	f := formReader{t: t, to: to}
 	stores := t.word(from) == "insert" || t.word(from) == "replace"
+	t.renames, t.newRow = nil, nil
 	for i := from; i < to; i++ {
 		switch t.word(i) {
 		case "values":
@@ -34,6 +35,9 @@ func (t *text) forms(from, to int) []edit {
 		default:
 			if t.server.MariaDB {
 				f.more(i, from)
+				f.versions(i, from)
+			} else if t.is(i, ")") {
+				f.named(i, from, stores)
 			}
 			f.rare(i, from)
 		}

@@ -42,6 +42,7 @@ func (r *run) from(n ast.ResultSetNode, sc *scope) []*rangeItem {
 			if out.chance {
 				sc.chance = true
 			}
+			out.cols = r.renamedColumns(x.AsName.O, out.cols)
 			return one(r.read(&rangeItem{name: x.AsName.O, cols: out.cols, scan: -1, origin: out.origin}, out.merge))
 		case *ast.Join:
 			return r.from(source, sc)

@@ -316,7 +316,9 @@ func (lx *lexer) skippedComment(rest string) string {
 }
 
 // dotted reports whether the last token was a dot.
-func (lx *lexer) dotted() bool { return lx.last.kind == tokenOperator && lx.text[lx.last.start:lx.last.end] == "." }
+func (lx *lexer) dotted() bool {
+	return lx.last.kind == tokenOperator && lx.text[lx.last.start:lx.last.end] == "."
+}
 
 // word reads a token that begins like an identifier.
 func (lx *lexer) word(start int) token {

@@ -44,6 +44,10 @@ type text struct {
 	// laterals are entries of FROM that print made derived tables of, by the
 	// offset in src of their first expression.
 	laterals map[int]*lateral
+	// renames are the lists of columns behind derived tables, newRow the name
+	// that an INSERT gives its new row.
+	renames []rename
+	newRow  *rename
 	// examined is set where LIMIT counts the rows that are read.
 	examined bool
 	// locals says that a name is a variable of the stored body around.

@@ -154,14 +154,23 @@ func (r *run) xa(at int) {
 // load is LOAD DATA, LOAD XML and LOAD INDEX.
 func (r *run) load(at int) {
 	t := r.text
-	if t.word(at+1) != "data" {
-		r.class(query.ClassWrite, t.phrase(at, 2))
+	kind := t.word(at + 1)
+	r.class(query.ClassWrite, t.phrase(at, 2))
+	if kind != "data" && kind != "xml" {
 		r.write("load", "", -1)
 		r.gap(-1, t.phrase(at, 2)+" is not analysed")
 		return
 	}
-	r.class(query.ClassWrite, "LOAD DATA")
-	n, _ := r.grammar(at, r.end(), nil).(*ast.LoadDataStmt)
+	var edits []edit
+	if kind == "xml" { // whose tags name columns
+		edits = append(edits, edit{at + 1, at + 2, "DATA"})
+		for i := at + 2; i+3 < r.end(); i++ {
+			if t.words(i, "rows", "identified", "by") && t.tokens[i+3].kind == tokenString {
+				edits = append(edits, edit{i, i + 4, ""})
+			}
+		}
+	}
+	n, _ := r.grammar(at, r.end(), edits).(*ast.LoadDataStmt)
 	if n == nil {
 		return
 	}
@@ -169,13 +178,14 @@ func (r *run) load(at int) {
 		r.stmt.Kind = KindLoadLocal
 	} else {
 		r.write("file", "", -1)
-		r.gap(-1, "LOAD DATA reads a file of the server")
+		r.gap(-1, t.phrase(at, 2)+" reads a file of the server")
 	}
-	r.loadInto(n)
+	r.loadInto(n, kind == "xml")
 }
 
-// loadInto is what LOAD DATA does to its table.
-func (r *run) loadInto(n *ast.LoadDataStmt) {
+// loadInto is what LOAD does to its table: named says that the file names the
+// columns.
+func (r *run) loadInto(n *ast.LoadDataStmt, named bool) {
 	target := r.openTarget(n.Table, "", "insert")
 	if target == nil || target.rel == nil {
 		return
@@ -192,7 +202,7 @@ func (r *run) loadInto(n *ast.LoadDataStmt) {
 			r.stmt.Changes |= ChangeVariables
 		}
 	}
-	whole := len(n.ColumnsAndUserVars) == 0
+	whole := len(n.ColumnsAndUserVars) == 0 || named
 	sc := &scope{items: []*rangeItem{target.item}}
 	for _, a := range n.ColumnAssignments {
 		columns = append(columns, a.Column.Name.O)

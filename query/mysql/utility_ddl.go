@@ -40,6 +40,9 @@ func (r *run) definition(at int) {
 	if replaces { // the grammar has it for views alone
 		edits = []edit{{at + 1, at + 3, ""}}
 	}
+	if kind == "view" && r.text.word(at) == "alter" { // the same, but for its name
+		edits = []edit{{at, at + 1, "CREATE OR REPLACE"}}
+	}
 	n := r.grammar(at, r.end(), edits)
 	if x, ok := n.(*ast.CreateTableStmt); ok && replaces {
 		r.stmt.dropped = append(r.stmt.dropped, r.cat.key(r.databaseOf(x.Table), x.Table.Name.O))
@@ -54,6 +57,9 @@ func (r *run) definition(at int) {
 		return
 	}
 	if r.plan(n) {
+		if verb == "ALTER VIEW" {
+			r.stmt.Verbs = []string{verb}
+		}
 		return
 	}
 	r.class(query.ClassDDL, verb)

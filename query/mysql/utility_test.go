@@ -103,7 +103,7 @@ func TestKinds(t *testing.T) {
 		{"KILL QUERY 5", "admin KILL w:kill", KindKill},
 		{"LOAD DATA LOCAL INFILE 'a' INTO TABLE scratch (k, v)", "write LOAD DATA w:insert shop.scratch", KindLoadLocal},
 		{"LOAD DATA INFILE 'a' INTO TABLE scratch (k, v)", "write LOAD DATA w:file w:insert shop.scratch gap", KindPlain},
-		{"LOAD XML INFILE 'a' INTO TABLE scratch", "write LOAD XML w:load gap", KindPlain},
+		{"LOAD XML INFILE 'a' INTO TABLE scratch", "write LOAD XML w:file w:insert shop.scratch gap", KindPlain},
 		{"FLUSH TABLES", "admin FLUSH TABLES w:flush tables", KindPlain},
 		{"FLUSH TABLES WITH READ LOCK", "admin FLUSH TABLES w:flush tables", KindPlain},
 		{"SHUTDOWN", "admin SHUTDOWN w:shutdown gap", KindShutdown},

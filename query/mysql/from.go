@@ -250,7 +250,9 @@ func (r *run) join(j *ast.Join, sc *scope) []*rangeItem {
 	if j.On != nil {
 		on := sc.beside()
 		on.items = both
-		r.use(r.expr(j.On.Expr, on), query.UseJoin)
+		v := r.expr(j.On.Expr, on)
+		r.truth(j.On.Expr, &v)
+		r.use(v, query.UseJoin)
 		r.certain(j.On.Expr, on, inner(j, left, right))
 		sc.chance, sc.apart = sc.chance || on.chance, sc.apart || on.apart
 	}

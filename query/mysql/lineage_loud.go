@@ -114,7 +114,8 @@ func (r *run) kindOf(n ast.ExprNode, v *value) kind {
 		if truthful(x.Op) {
 			return kindNumber
 		}
-	case *ast.IsNullExpr, *ast.ExistsSubqueryExpr, *ast.PatternInExpr, *ast.BetweenExpr, *ast.PatternLikeOrIlikeExpr, *ast.IsTruthExpr:
+	case *ast.IsNullExpr, *ast.ExistsSubqueryExpr, *ast.PatternInExpr, *ast.BetweenExpr, *ast.PatternLikeOrIlikeExpr, *ast.IsTruthExpr,
+		*ast.PatternRegexpExpr, *ast.MatchAgainst, *ast.CompareSubqueryExpr:
 		return kindNumber
 	}
 	return kindUnknown

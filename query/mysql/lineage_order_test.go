@@ -40,6 +40,8 @@ func TestScanOrder(t *testing.T) {
 		{"SELECT COUNT(*) FROM customers WHERE id > 3 AND id <> 5", false},
 		{"SELECT COUNT(*) FROM customers WHERE id > '3' OR NOT (id IN (1, '2'))", true},
 		{"SELECT COUNT(*) FROM customers WHERE id > 3 OR NOT (id IN (1, ?))", false},
+		{"SELECT COUNT(*) FROM customers WHERE id AND NOT id", false},
+		{"SELECT COUNT(*) FROM customers c JOIN scratch s ON s.id = c.id WHERE s.k", true},
 		{"SELECT COUNT(*) FROM customers WHERE CAST(CONCAT('x', id) AS SIGNED) = 0", true},
 		{"SELECT COUNT(*) FROM customers WHERE CASE id WHEN 3 THEN EXP(1000) WHEN 4 THEN (SELECT 1 UNION ALL SELECT id) END", true},
 		{"SELECT COUNT(id + 1), COUNT(id * 2) FROM customers", false},

@@ -86,12 +86,14 @@ func (r *run) insideOf(key any, database string, t *text) *run {
 
 // routine works out what a routine does.
 func (r *run) routine(f *Routine) *routineFacts {
-	return r.remembered(f, func() *routineFacts {
+	plain := *r // a body cannot be rewritten
+	plain.rewriting = false
+	return plain.remembered(f, func() *routineFacts {
 		t := r.bodyText(f.Body, f.SQLMode)
 		if t == nil {
 			return &routineFacts{acc: newAccumulator(), fault: "its body cannot be read"}
 		}
-		sub := r.insideOf(f, f.Schema, t)
+		sub := plain.insideOf(f, f.Schema, t)
 		b := sub.newBody()
 		for _, p := range f.Parameters {
 			b.local(p.Name)
@@ -181,10 +183,17 @@ func (r *run) oneRoutine(schema, name string, procedure bool) *Routine {
 			f = c
 		}
 	}
-	if f == nil || f.Package || r.rewriting {
+	if f == nil || f.Package {
 		return nil
 	}
 	return f
+}
+
+// seesAll says that a body reads nothing that is seen otherwise while a
+// statement is rewritten, but for the row that a trigger is about.
+func (r *run) seesAll(f *routineFacts, row *Relation) bool {
+	return !r.rewriting || !slices.ContainsFunc(f.acc.order, func(u *tableUse) bool { return u.rel != row && r.narrowed(u.rel) }) &&
+		!slices.ContainsFunc(f.acc.scans, func(s *reading) bool { return r.narrowed(s.rel) })
 }
 
 // runFunction is the call of a stored function of several statements, and
@@ -195,7 +204,7 @@ func (r *run) runFunction(schema, name string, args value) (value, bool) {
 		return value{}, false
 	}
 	facts := r.routine(f)
-	if facts.fault != "" || facts.chance || facts.many || facts.cols != nil {
+	if facts.fault != "" || facts.chance || facts.many || facts.cols != nil || !r.seesAll(facts, nil) {
 		return value{}, false
 	}
 	r.replay(facts, -1)
@@ -217,7 +226,7 @@ func (r *run) runProcedure(schema, name string) bool {
 		return false
 	}
 	facts := r.routine(f)
-	if facts.fault != "" {
+	if facts.fault != "" || r.rewriting {
 		return false
 	}
 	cols := r.replay(facts, -1)
@@ -266,8 +275,7 @@ func (r *run) runTrigger(rel *Relation, g *Trigger, kept []string, pos int) bool
 	if facts.fault != "" || facts.many || facts.cols != nil {
 		return false
 	}
-	if r.rewriting && slices.ContainsFunc(facts.acc.order, func(u *tableUse) bool { return u.rel != rel && r.narrowed(u.rel) }) ||
-		r.rewriting && slices.ContainsFunc(facts.acc.scans, func(s *reading) bool { return r.narrowed(s.rel) }) {
+	if !r.seesAll(facts, rel) {
 		return false
 	}
 	r.replay(facts, pos)

@@ -19,6 +19,9 @@ type Identity struct {
 	Method        string            // MethodSCRAM, …
 	MFA           bool
 	Authenticated time.Time
+	// Version is the user's UpdatedAt at that moment: another one means that
+	// the user has changed since.
+	Version time.Time
 }
 
 // The values of Identity.Method.
@@ -83,5 +86,6 @@ func identityOf(user store.User, method string, at time.Time) *Identity {
 		ProjectRoles:  user.ProjectRoles,
 		Method:        method,
 		Authenticated: at,
+		Version:       user.UpdatedAt,
 	}
 }

@@ -11,6 +11,7 @@ import (
 type Config struct {
 	Profile     string       `yaml:"profile" enum:"production,development" default:"production" doc:"development allows what production refuses: literal secrets, plaintext clients, a self-signed certificate."`
 	State       string       `yaml:"state" default:"/var/lib/weir" doc:"Folder for the users' database, generated keys and, unless set otherwise, the audit journal."`
+	Store       Store        `yaml:"store" doc:"Where users, groups, projects and roles are kept: an embedded database in the state folder, or a PostgreSQL that several weirs share."`
 	Listeners   []Listener   `yaml:"listeners" required:"true" doc:"Where clients connect."`
 	Datasources []Datasource `yaml:"datasources" required:"true" doc:"The databases behind weir."`
 	Policy      Policy       `yaml:"policy" doc:"Where policy comes from; the shipped policy if nothing is set."`
@@ -21,6 +22,16 @@ type Config struct {
 	Limits      Limits       `yaml:"limits" doc:"Bounds for clients."`
 	Admin       Admin        `yaml:"admin" doc:"The listener for metrics and health."`
 	Log         Log          `yaml:"log" doc:"Structured logs on standard error."`
+}
+
+// Store is the PostgreSQL server that keeps weir's state.
+type Store struct {
+	Address        string        `yaml:"address" doc:"host:port of a PostgreSQL server, or its Unix socket: the folder followed by :port. Not set: an embedded database in the state folder."`
+	Database       string        `yaml:"database" default:"weir" doc:"The database on the server. Its tables are made in the first schema of the role's search_path."`
+	User           string        `yaml:"user" default:"weir" doc:"The role that weir logs in as, or a reference to it."`
+	Password       secrets.Ref   `yaml:"password" doc:"Its password, as a reference."`
+	TLS            UpstreamTLS   `yaml:"tls" doc:"TLS towards the server."`
+	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"3s" doc:"Bound for connecting and logging in."`
 }
 
 // Listener is an address that clients connect to.

@@ -57,6 +57,7 @@ func (v *validator) config(c *Config) {
 		}
 		names[d.Name] = i
 	}
+	v.store(&c.Store)
 	v.policy(&c.Policy)
 	v.secretSources(&c.Secrets)
 	if c.Admin.Address != "off" {
@@ -159,20 +160,37 @@ func (v *validator) datasource(d *Datasource, path string) {
 		v.upstreamAddress(d.Address, path+".address")
 	}
 	v.user(d.User, path+".user")
-	t := &d.TLS
-	if !v.development && (t.Mode == "disable" || t.Mode == "prefer") && !strings.HasPrefix(d.Address, "/") {
-		v.fault(path+".tls.mode", "tls mode %s sends data over the network in clear, which the production profile refuses; use verify-full", t.Mode)
-	}
-	if (t.Certificate == "") != t.Key.IsZero() {
-		v.fault(path+".tls", "a client certificate needs both certificate and key")
-	}
-	v.file(t.CA, path+".tls.ca")
-	v.file(t.Certificate, path+".tls.certificate")
+	v.upstreamTLS(&d.TLS, d.Address, path+".tls")
 	for i, f := range d.SafeFunctions {
 		if strings.Count(f, ".") != 1 {
 			v.fault(fmt.Sprintf("%s.safe_functions[%d]", path, i), "%q is not schema.name", f)
 		}
 	}
+}
+
+func (v *validator) store(s *Store) {
+	if s.Address == "" {
+		if !s.Password.IsZero() || s.TLS.CA != "" {
+			v.fault("store.address", "the store's server has no address; set it to host:port")
+		}
+		return
+	}
+	v.upstreamAddress(s.Address, "store.address")
+	v.user(s.User, "store.user")
+	v.upstreamTLS(&s.TLS, s.Address, "store.tls")
+	v.atLeast("store.connect_timeout", int64(s.ConnectTimeout), int64(100e6), "100ms")
+}
+
+// upstreamTLS looks at what a connection to a server says of TLS.
+func (v *validator) upstreamTLS(t *UpstreamTLS, address, path string) {
+	if !v.development && (t.Mode == "disable" || t.Mode == "prefer") && !strings.HasPrefix(address, "/") {
+		v.fault(path+".mode", "tls mode %s sends data over the network in clear, which the production profile refuses; use verify-full", t.Mode)
+	}
+	if (t.Certificate == "") != t.Key.IsZero() {
+		v.fault(path, "a client certificate needs both certificate and key")
+	}
+	v.file(t.CA, path+".ca")
+	v.file(t.Certificate, path+".certificate")
 }
 
 func (v *validator) policy(p *Policy) {

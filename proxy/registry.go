@@ -29,6 +29,7 @@ type Login struct {
 	Client     netip.AddrPort
 	TLS        bool
 	Since      time.Time
+	Version    time.Time // of the user's record at the login (auth.Identity)
 }
 
 type registered struct {

@@ -1,7 +1,7 @@
 // Package store keeps weir's own state: users, groups, projects, the roles
 // between them, and the feed of their changes. The store is one SQLite file
-// without a server beside it; its migrations and statements keep to what
-// PostgreSQL understands as well, so that a shared store can follow.
+// without a server beside it, or a PostgreSQL database that several processes
+// share: the same migrations and the same statements.
 //
 // Invariants:
 //   - A change, its entry in the change feed and its record (Options.Record)

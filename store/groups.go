@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,13 +46,13 @@ func (s *Store) RemoveProject(ctx context.Context, name string) error {
 // ListGroups returns all groups, sorted by name.
 func (s *Store) ListGroups(ctx context.Context) ([]Named, error) {
 	return s.listNamed(ctx, `SELECT g.name, g.created_at, COUNT(m.user_id) FROM groups g
-		LEFT JOIN memberships m ON m.group_name = g.name GROUP BY g.name, g.created_at ORDER BY g.name`)
+		LEFT JOIN memberships m ON m.group_name = g.name GROUP BY g.name, g.created_at`)
 }
 
 // ListProjects returns all projects, sorted by name.
 func (s *Store) ListProjects(ctx context.Context) ([]Named, error) {
 	return s.listNamed(ctx, `SELECT p.name, p.created_at, COUNT(r.user_id) FROM projects p
-		LEFT JOIN project_roles r ON r.project_name = p.name GROUP BY p.name, p.created_at ORDER BY p.name`)
+		LEFT JOIN project_roles r ON r.project_name = p.name GROUP BY p.name, p.created_at`)
 }
 
 func (s *Store) addNamed(ctx context.Context, object Object, insert, name string, kind Kind) error {
@@ -58,7 +60,7 @@ func (s *Store) addNamed(ctx context.Context, object Object, insert, name string
 	if err != nil {
 		return err
 	}
-	err = s.inWrite(ctx, func(w *writer) error {
+	err = s.inWrite(ctx, func(ctx context.Context, w *writer) error {
 		added, err := w.exec(ctx, insert, name, w.now.UnixMicro())
 		if err == nil && added == 0 {
 			err = &Exists{Object: object, Name: name}
@@ -75,7 +77,7 @@ func (s *Store) addNamed(ctx context.Context, object Object, insert, name string
 // removeNamed removes a group or project; each user in it gets a change too,
 // so that live sessions need to watch for their own user only.
 func (s *Store) removeNamed(ctx context.Context, object Object, name string, removed, left Kind, users, remove string) error {
-	err := s.inWrite(ctx, func(w *writer) error {
+	err := s.inWrite(ctx, func(ctx context.Context, w *writer) error {
 		name, err := w.mustExist(ctx, object, name)
 		if err != nil {
 			return err
@@ -90,7 +92,7 @@ func (s *Store) removeNamed(ctx context.Context, object Object, name string, rem
 			return err
 		}
 		for _, change := range w.changes {
-			if _, err := w.exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`, w.now.UnixMicro(), change.UserID); err != nil {
+			if err := w.touch(ctx, change.UserID); err != nil {
 				return err
 			}
 		}
@@ -106,7 +108,7 @@ func (s *Store) removeNamed(ctx context.Context, object Object, name string, rem
 
 func (s *Store) listNamed(ctx context.Context, query string) ([]Named, error) {
 	var list []Named
-	err := s.inRead(ctx, func(tx *sql.Tx) error {
+	err := s.inRead(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		return eachRow(ctx, tx, query, nil, func(scan scanner) error {
 			var entry Named
 			var created int64
@@ -119,6 +121,7 @@ func (s *Store) listNamed(ctx context.Context, query string) ([]Named, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
+	slices.SortFunc(list, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,7 +18,7 @@ func (s *Store) LookupUser(ctx context.Context, name string) (User, error) {
 		return User{}, unknown
 	}
 	var users []User
-	err = s.inRead(ctx, func(tx *sql.Tx) (err error) {
+	err = s.inRead(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		users, err = loadUsers(ctx, tx, `u.name = $1`, name)
 		return err
 	})
@@ -32,7 +34,7 @@ func (s *Store) LookupUser(ctx context.Context, name string) (User, error) {
 // ListUsers returns all users, sorted by name.
 func (s *Store) ListUsers(ctx context.Context) ([]User, error) {
 	var users []User
-	err := s.inRead(ctx, func(tx *sql.Tx) (err error) {
+	err := s.inRead(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		users, err = loadUsers(ctx, tx, `u.name IS NOT NULL`)
 		return err
 	})
@@ -49,17 +51,21 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 	index := map[string]int{}
 	err := eachRow(ctx, tx, `SELECT u.id, u.name, u.source, u.verifier, u.global_role,
 		u.disabled_at, u.created_at, u.updated_at, u.last_login_at
-		FROM users u WHERE `+condition+` ORDER BY u.name`, args, func(scan scanner) error {
+		FROM users u WHERE `+condition, args, func(scan scanner) error {
 		user, err := scanUser(scan)
-		index[user.ID] = len(users)
 		users = append(users, user)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	// Not by the database, which may follow the rules of a language.
+	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
+	for i := range users {
+		index[users[i].ID] = i
+	}
 	err = eachRow(ctx, tx, `SELECT m.user_id, m.group_name FROM memberships m JOIN users u ON u.id = m.user_id
-		WHERE `+condition+` ORDER BY m.group_name`, args, func(scan scanner) error {
+		WHERE `+condition, args, func(scan scanner) error {
 		var id, group string
 		err := scan(&id, &group)
 		if i, ok := index[id]; ok {
@@ -79,6 +85,9 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 		}
 		return err
 	})
+	for i := range users {
+		slices.Sort(users[i].Groups)
+	}
 	return users, err
 }
 

@@ -19,21 +19,21 @@ const migrateAttempts = 5
 
 // migrate brings the tables up to date. A store that a newer program has
 // written is refused, as is one whose history this program does not know.
-func migrate(ctx context.Context, db *sql.DB) error {
+func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		err := migrateOnce(ctx, db, files)
+		err := migrateOnce(ctx, db, dialect, files)
 		if err == nil || ctx.Err() != nil || attempt == migrateAttempts {
 			return err
 		}
 	}
 }
 
-func migrateOnce(ctx context.Context, db *sql.DB, files fs.FS) error {
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
+func migrateOnce(ctx context.Context, db *sql.DB, dialect goose.Dialect, files fs.FS) error {
+	provider, err := goose.NewProvider(dialect, db, files,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)

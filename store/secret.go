@@ -17,7 +17,7 @@ func (s *Store) MockSecret(ctx context.Context) ([]byte, error) {
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
 	var text string
-	err := s.inWrite(ctx, func(w *writer) error {
+	err := s.inWrite(ctx, func(ctx context.Context, w *writer) error {
 		if _, err := w.exec(ctx, `INSERT INTO server_secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
 			mockSecret, base64.StdEncoding.EncodeToString(fresh)); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 )
 
@@ -30,11 +31,14 @@ type Options struct {
 }
 
 // Store is an open store. Its methods may be called concurrently, and several
-// processes may have the same file open.
+// processes may have the same file or the same database open. Where the store
+// is a server that does not answer, they return *Unavailable.
 type Store struct {
-	write  *sql.DB // one connection, transactions take the lock at once
-	read   *sql.DB // query_only
-	record func(context.Context, Change) error
+	write    *sql.DB // SQLite: one connection, transactions take the lock at once
+	read     *sql.DB // SQLite: query_only; PostgreSQL: the same as write
+	postgres bool
+	health   health
+	record   func(context.Context, Change) error
 }
 
 // Open opens the SQLite file at path, makes it where it does not exist (its
@@ -49,7 +53,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if s.write, err = openPool(path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if err = migrate(ctx, s.write); err != nil {
+	if err = migrate(ctx, s.write, goose.DialectSQLite3); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), s.write.Close())
 	}
 	if s.read, err = openPool(path, readers, url.Values{"_query_only": {"1"}}); err != nil {
@@ -59,7 +63,15 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 }
 
 // Close closes the store. Every Watch has to have returned before.
-func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+func (s *Store) Close() error {
+	if s.postgres {
+		if err := s.write.Close(); err != nil && !unanswered(err) {
+			return err
+		}
+		return nil
+	}
+	return errors.Join(s.read.Close(), s.write.Close())
+}
 
 // prepareFile returns the absolute path of a file that exists and is closed to
 // other users. SQLite gives its -wal and -shm files the same mode.
@@ -115,38 +127,57 @@ func openPool(path string, connections int, extra url.Values) (*sql.DB, error) {
 }
 
 // inRead runs fn on one snapshot of the store.
-func (s *Store) inRead(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // nothing to undo, and no commit to miss
-	return fn(tx)
+func (s *Store) inRead(ctx context.Context, fn func(context.Context, *sql.Tx) error) error {
+	return s.health.try(ctx, func(ctx context.Context) error {
+		opts := sql.TxOptions{ReadOnly: true}
+		if s.postgres { // SQLite knows nothing else
+			opts.Isolation = sql.LevelRepeatableRead
+		}
+		tx, err := s.read.BeginTx(ctx, &opts)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // nothing to undo, and no commit to miss
+		return fn(ctx, tx)
+	})
 }
 
 // inWrite runs fn in one transaction, together with the feed entries and the
-// records of the changes that fn made.
-func (s *Store) inWrite(ctx context.Context, fn func(*writer) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // has no effect after a commit
-	w := &writer{tx: tx, now: time.Now().UTC().Truncate(time.Microsecond)}
-	if err := fn(w); err != nil {
-		return err
-	}
-	if err := w.appendChanges(ctx); err != nil {
-		return err
-	}
-	if s.record != nil {
-		for _, change := range w.changes {
-			if err := s.record(ctx, change); err != nil {
-				return fmt.Errorf("record change: %w", err)
+// records of the changes that fn made. One such transaction runs at a time,
+// whichever process began it.
+func (s *Store) inWrite(ctx context.Context, fn func(context.Context, *writer) error) error {
+	return s.health.try(ctx, func(ctx context.Context) error {
+		tx, err := s.write.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // has no effect after a commit
+		if s.postgres {
+			if err := lockForWriting(ctx, tx); err != nil {
+				return err
 			}
 		}
-	}
-	return tx.Commit()
+		w := &writer{tx: tx, now: time.Now().UTC().Truncate(time.Microsecond)}
+		if err := fn(ctx, w); err != nil {
+			return err
+		}
+		if err := w.appendChanges(ctx); err != nil {
+			return err
+		}
+		if s.postgres && len(w.changes) > 0 {
+			if err := notify(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if s.record != nil {
+			for _, change := range w.changes {
+				if err := s.record(ctx, change); err != nil {
+					return fmt.Errorf("record change: %w", err)
+				}
+			}
+		}
+		return tx.Commit()
+	})
 }
 
 // writer is one writing transaction and the changes that it makes.
@@ -168,4 +199,12 @@ func (w *writer) exec(ctx context.Context, statement string, args ...any) (int64
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+// touch moves a user's updated_at, which is never the same twice: sessions tell
+// by it whether their user has changed.
+func (w *writer) touch(ctx context.Context, userID string) error {
+	_, err := w.exec(ctx, `UPDATE users SET updated_at = CASE WHEN updated_at >= $1 THEN updated_at + 1 ELSE $1 END WHERE id = $2`,
+		w.now.UnixMicro(), userID)
+	return err
 }

@@ -74,8 +74,8 @@ func addUser(t *testing.T, s *Store, user NewUser) User {
 	return added
 }
 
-func TestUserLifecycle(t *testing.T) {
-	s, ctx := open(t), t.Context()
+func testUserLifecycle(t *testing.T, p place) {
+	s, ctx := p.open(t, Options{}), t.Context()
 	must(t, s.AddGroup(ctx, "analysts"))
 	must(t, s.AddGroup(ctx, "auditors"))
 	must(t, s.AddProject(ctx, "sales"))
@@ -126,8 +126,8 @@ func TestUserLifecycle(t *testing.T) {
 	}
 }
 
-func TestUpdatedAtFollowsEveryChange(t *testing.T) {
-	s, ctx := open(t), t.Context()
+func testUpdatedAtFollowsEveryChange(t *testing.T, p place) {
+	s, ctx := p.open(t, Options{}), t.Context()
 	must(t, s.AddGroup(ctx, "analysts"))
 	must(t, s.AddProject(ctx, "sales"))
 	last := addUser(t, s, NewUser{Name: "ana"}).UpdatedAt
@@ -164,8 +164,8 @@ func TestUpdatedAtFollowsEveryChange(t *testing.T) {
 	}
 }
 
-func TestNamesAreCaseSensitiveAndNormalised(t *testing.T) {
-	s, ctx := open(t), t.Context()
+func testNamesAreCaseSensitiveAndNormalised(t *testing.T, p place) {
+	s, ctx := p.open(t, Options{}), t.Context()
 	addUser(t, s, NewUser{Name: "Ana"})
 	addUser(t, s, NewUser{Name: "ana"})
 	composed, decomposed := "jos\u00e9", "jose\u0301"
@@ -181,8 +181,8 @@ func TestNamesAreCaseSensitiveAndNormalised(t *testing.T) {
 	}
 }
 
-func TestTypedErrors(t *testing.T) {
-	s, ctx := open(t), t.Context()
+func testTypedErrors(t *testing.T, p place) {
+	s, ctx := p.open(t, Options{}), t.Context()
 	addUser(t, s, NewUser{Name: "ana"})
 	must(t, s.AddGroup(ctx, "analysts"))
 	add := func(user NewUser) error { _, err := s.AddUser(ctx, user); return err }
@@ -236,11 +236,11 @@ func TestTypedErrors(t *testing.T) {
 	addUser(t, s, NewUser{Name: "Ana María O'Brien <ana@example.com>"})
 }
 
-func TestRecorderDecides(t *testing.T) {
+func testRecorderDecides(t *testing.T, p place) {
 	var recorded []Change
 	refuse := errors.New("journal is full")
 	var fail error
-	s := openAt(t, filepath.Join(t.TempDir(), "weir.db"), Options{Record: func(_ context.Context, c Change) error {
+	s := p.open(t, Options{Record: func(_ context.Context, c Change) error {
 		recorded = append(recorded, c)
 		return fail
 	}})
@@ -320,13 +320,12 @@ func TestForeignFilesAreRefused(t *testing.T) {
 	}
 }
 
-func TestMockSecretStays(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weir.db")
-	first, err := openAt(t, path, Options{}).MockSecret(t.Context())
+func testMockSecretStays(t *testing.T, p place) {
+	first, err := p.open(t, Options{}).MockSecret(t.Context())
 	must(t, err)
-	second, err := openAt(t, path, Options{}).MockSecret(t.Context())
+	second, err := p.open(t, Options{}).MockSecret(t.Context())
 	must(t, err)
-	other, err := open(t).MockSecret(t.Context())
+	other, err := p.other(t).open(t, Options{}).MockSecret(t.Context())
 	must(t, err)
 	if len(first) != 32 || !slices.Equal(first, second) || slices.Equal(first, other) {
 		t.Errorf("secrets are %x, %x and, elsewhere, %x", first, second, other)
@@ -344,20 +343,19 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
-func TestConcurrentOpenAndWrite(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weir.db")
+func testConcurrentOpenAndWrite(t *testing.T, p place) {
 	const processes, each = 4, 10
 	var wg sync.WaitGroup
 	errs := make(chan error, processes*(each+2))
-	for p := range processes {
+	for n := range processes {
 		wg.Go(func() {
-			s, err := Open(t.Context(), path, Options{})
+			s, err := p.process(t.Context(), Options{})
 			if err != nil {
 				errs <- err
 				return
 			}
 			for i := range each {
-				_, err := s.AddUser(t.Context(), NewUser{Name: fmt.Sprintf("user-%d-%d", p, i)})
+				_, err := s.AddUser(t.Context(), NewUser{Name: fmt.Sprintf("user-%d-%d", n, i)})
 				errs <- err
 			}
 			errs <- s.Close()
@@ -368,7 +366,7 @@ func TestConcurrentOpenAndWrite(t *testing.T) {
 	for err := range errs {
 		must(t, err)
 	}
-	s := openAt(t, path, Options{})
+	s := p.open(t, Options{})
 	users, err := s.ListUsers(t.Context())
 	must(t, err)
 	revision, err := s.Revision(t.Context())

@@ -23,7 +23,7 @@ func (s *Store) AddUser(ctx context.Context, user NewUser) (User, error) {
 		return User{}, err
 	}
 	id := SourceLocal + "|" + rand.Text()
-	err = s.inWrite(ctx, func(w *writer) error {
+	err = s.inWrite(ctx, func(ctx context.Context, w *writer) error {
 		added, err := w.exec(ctx, `INSERT INTO users (id, name, source, verifier, global_role, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (name) DO NOTHING`,
 			id, name, SourceLocal, string(user.Verifier), user.GlobalRole, w.now.UnixMicro())
@@ -49,7 +49,7 @@ func (s *Store) UpdateUser(ctx context.Context, name string, update UserUpdate) 
 			return err
 		}
 	}
-	return s.onUser(ctx, "change user", name, func(w *writer, id, name string) error {
+	return s.onUser(ctx, "change user", name, func(ctx context.Context, w *writer, id, name string) error {
 		if update.GlobalRole != "" {
 			changed, err := w.exec(ctx, `UPDATE users SET global_role = $1 WHERE id = $2 AND global_role <> $1`,
 				update.GlobalRole, id)
@@ -137,7 +137,7 @@ func (w *writer) setProjectRole(ctx context.Context, id, name, project, role str
 // SetVerifier replaces what the user's password is checked against. An empty
 // verifier ends password logins.
 func (s *Store) SetVerifier(ctx context.Context, name string, verifier Secret) error {
-	return s.onUser(ctx, "change password", name, func(w *writer, id, name string) error {
+	return s.onUser(ctx, "change password", name, func(ctx context.Context, w *writer, id, name string) error {
 		_, err := w.exec(ctx, `UPDATE users SET verifier = $1 WHERE id = $2`, string(verifier), id)
 		w.changed(Change{Kind: KindPasswordChanged, UserID: id, UserName: name})
 		return err
@@ -146,7 +146,7 @@ func (s *Store) SetVerifier(ctx context.Context, name string, verifier Secret) e
 
 // DisableUser keeps a user from logging in. Disabling twice changes nothing.
 func (s *Store) DisableUser(ctx context.Context, name string) error {
-	return s.onUser(ctx, "disable user", name, func(w *writer, id, name string) error {
+	return s.onUser(ctx, "disable user", name, func(ctx context.Context, w *writer, id, name string) error {
 		changed, err := w.exec(ctx, `UPDATE users SET disabled_at = $1 WHERE id = $2 AND disabled_at IS NULL`,
 			w.now.UnixMicro(), id)
 		if err == nil && changed > 0 {
@@ -158,7 +158,7 @@ func (s *Store) DisableUser(ctx context.Context, name string) error {
 
 // EnableUser undoes DisableUser.
 func (s *Store) EnableUser(ctx context.Context, name string) error {
-	return s.onUser(ctx, "enable user", name, func(w *writer, id, name string) error {
+	return s.onUser(ctx, "enable user", name, func(ctx context.Context, w *writer, id, name string) error {
 		changed, err := w.exec(ctx, `UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL`, id)
 		if err == nil && changed > 0 {
 			w.changed(Change{Kind: KindUserEnabled, UserID: id, UserName: name})
@@ -169,7 +169,7 @@ func (s *Store) EnableUser(ctx context.Context, name string) error {
 
 // RemoveUser removes a user, and with it memberships and roles.
 func (s *Store) RemoveUser(ctx context.Context, name string) error {
-	return s.onUser(ctx, "remove user", name, func(w *writer, id, name string) error {
+	return s.onUser(ctx, "remove user", name, func(ctx context.Context, w *writer, id, name string) error {
 		_, err := w.exec(ctx, `DELETE FROM users WHERE id = $1`, id)
 		w.changed(Change{Kind: KindUserRemoved, UserID: id, UserName: name})
 		return err
@@ -178,17 +178,17 @@ func (s *Store) RemoveUser(ctx context.Context, name string) error {
 
 // onUser runs fn on an existing user and, where fn changed something, moves
 // the user's updated_at.
-func (s *Store) onUser(ctx context.Context, operation, name string, fn func(w *writer, id, name string) error) error {
-	err := s.inWrite(ctx, func(w *writer) error {
+func (s *Store) onUser(ctx context.Context, operation, name string, fn func(ctx context.Context, w *writer, id, name string) error) error {
+	err := s.inWrite(ctx, func(ctx context.Context, w *writer) error {
 		id, name, err := w.findUser(ctx, name)
 		if err != nil {
 			return err
 		}
-		if err := fn(w, id, name); err != nil {
+		if err := fn(ctx, w, id, name); err != nil {
 			return err
 		}
 		if len(w.changes) > 0 {
-			_, err = w.exec(ctx, `UPDATE users SET updated_at = $1 WHERE id = $2`, w.now.UnixMicro(), id)
+			err = w.touch(ctx, id)
 		}
 		return err
 	})
@@ -205,12 +205,15 @@ const loginResolution = time.Minute
 // RecordLogin keeps the time of a login, to the minute. It is not a change in
 // the sense of the feed. An id that is gone is no error.
 func (s *Store) RecordLogin(ctx context.Context, userID string, at time.Time) error {
-	var recent int
-	err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM users WHERE id = $1 AND last_login_at > $2`,
-		userID, at.Add(-loginResolution).UnixMicro()).Scan(&recent)
-	if err == nil && recent == 0 {
-		_, err = s.write.ExecContext(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2`, at.UnixMicro(), userID)
-	}
+	err := s.health.try(ctx, func(ctx context.Context) error {
+		var recent int
+		err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM users WHERE id = $1 AND last_login_at > $2`,
+			userID, at.Add(-loginResolution).UnixMicro()).Scan(&recent)
+		if err == nil && recent == 0 {
+			_, err = s.write.ExecContext(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2`, at.UnixMicro(), userID)
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("record login: %w", err)
 	}

@@ -43,7 +43,11 @@ func currentRevision(ctx context.Context, q queryer) (revision int64, err error)
 
 // Revision returns the number of the newest change, 0 before the first.
 func (s *Store) Revision(ctx context.Context) (int64, error) {
-	revision, err := currentRevision(ctx, s.read)
+	var revision int64
+	err := s.health.try(ctx, func(ctx context.Context) (err error) {
+		revision, err = currentRevision(ctx, s.read)
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("read revision: %w", err)
 	}
@@ -58,9 +62,22 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 func (s *Store) Watch(ctx context.Context, after int64, handle func(Change)) error {
 	conn, err := s.read.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("watch store: %w", err)
+		return fmt.Errorf("watch store: %w", s.health.note(err))
 	}
 	defer conn.Close()
+	watch := watchFile
+	if s.postgres {
+		watch = s.watchServer
+	}
+	err = watch(ctx, conn, after, handle)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("watch store: %w", s.health.note(err))
+}
+
+// watchFile looks whether anybody has written to the file.
+func watchFile(ctx context.Context, conn *sql.Conn, after int64, handle func(Change)) error {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	seen := int64(-1)
@@ -72,11 +89,8 @@ func (s *Store) Watch(ctx context.Context, after int64, handle func(Change)) err
 			seen = version
 			after, err = deliver(ctx, conn, after, handle)
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		if err != nil {
-			return fmt.Errorf("watch store: %w", err)
+			return err
 		}
 		select {
 		case <-ctx.Done():

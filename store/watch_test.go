@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -38,19 +35,14 @@ func next(t *testing.T, changes <-chan Change) Change {
 	}
 }
 
-func TestWatchSeesAnotherProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weir.db")
-	s := openAt(t, path, Options{})
+func testWatchSeesAnotherProcess(t *testing.T, p place) {
+	s := p.open(t, Options{})
 	ana := addUser(t, s, NewUser{Name: "ana"})
 	revision, err := s.Revision(t.Context())
 	must(t, err)
 	changes := watch(t, s, revision)
 
-	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), disableEnv+"="+path)
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("other process: %v\n%s", err, out)
-	}
+	p.disableAna(t)
 	committed := time.Now()
 	c := next(t, changes)
 	if late := time.Since(committed); late > time.Second {
@@ -64,8 +56,8 @@ func TestWatchSeesAnotherProcess(t *testing.T) {
 	}
 }
 
-func TestWatchDeliversInOrderFromOwnHandle(t *testing.T) {
-	s := open(t)
+func testWatchDeliversInOrderFromOwnHandle(t *testing.T, p place) {
+	s := p.open(t, Options{})
 	addUser(t, s, NewUser{Name: "first"})
 	changes := watch(t, s, 0) // the feed is read from its start
 	must(t, s.AddProject(t.Context(), "sales"))
@@ -77,9 +69,9 @@ func TestWatchDeliversInOrderFromOwnHandle(t *testing.T) {
 	}
 }
 
-func TestWatchSaysWhenTheFeedIsTooShort(t *testing.T) {
-	s, ctx := open(t), t.Context()
-	must(t, s.inWrite(ctx, func(w *writer) error {
+func testWatchSaysWhenTheFeedIsTooShort(t *testing.T, p place) {
+	s, ctx := p.open(t, Options{}), t.Context()
+	must(t, s.inWrite(ctx, func(_ context.Context, w *writer) error {
 		for i := range keptChanges + 5 {
 			w.changed(Change{Kind: KindGroupAdded, Name: fmt.Sprint(i)})
 		}
@@ -91,8 +83,8 @@ func TestWatchSaysWhenTheFeedIsTooShort(t *testing.T) {
 	}
 }
 
-func TestWatchSaysWhenTheFeedWentBack(t *testing.T) {
-	s := open(t)
+func testWatchSaysWhenTheFeedWentBack(t *testing.T, p place) {
+	s := p.open(t, Options{})
 	addUser(t, s, NewUser{Name: "ana"})
 	if c := next(t, watch(t, s, 50)); c.Kind != KindResync || c.Revision != 1 {
 		t.Errorf("delivered %+v", c)

@@ -26,6 +26,21 @@ func connectCatalog(ctx context.Context, l *login) (conn *pgx.Conn, err error) {
 }
 
 func connectPgx(ctx context.Context, up upstream.Config) (*pgx.Conn, error) {
+	c, err := pgxConfig(up, "weir catalog")
+	if err != nil {
+		return nil, err
+	}
+	if up.TLS == upstream.Prefer && c.TLSConfig != nil { // as libpq: try TLS, go on without
+		if conn, err := pgx.ConnectConfig(ctx, c); err == nil {
+			return conn, nil
+		}
+		c.TLSConfig = nil
+	}
+	return pgx.ConnectConfig(ctx, c)
+}
+
+// pgxConfig says the same to pgx as up does to weir's own client.
+func pgxConfig(up upstream.Config, application string) (*pgx.ConnConfig, error) {
 	// The text is only a frame: everything in it is replaced below, so that
 	// PG* variables of weir's environment have no say.
 	c, err := pgx.ParseConfig("host=localhost user=weir sslmode=disable")
@@ -33,7 +48,7 @@ func connectPgx(ctx context.Context, up upstream.Config) (*pgx.Conn, error) {
 		return nil, err
 	}
 	c.User, c.Password, c.Database, c.ConnectTimeout = up.User, up.Password, up.Database, up.ConnectTimeout
-	c.Fallbacks, c.RuntimeParams = nil, map[string]string{"application_name": "weir catalog"}
+	c.Fallbacks, c.RuntimeParams = nil, map[string]string{"application_name": application}
 	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, up.Network, up.Address)
 	}
@@ -43,14 +58,6 @@ func connectPgx(ctx context.Context, up upstream.Config) (*pgx.Conn, error) {
 			return nil, err
 		}
 		c.TLSConfig = up.ClientTLS()
-		if up.TLS == upstream.Prefer { // as libpq: try TLS, go on without
-			plain := *c
-			plain.TLSConfig = nil
-			if conn, err := pgx.ConnectConfig(ctx, c); err == nil {
-				return conn, nil
-			}
-			return pgx.ConnectConfig(ctx, &plain)
-		}
 	}
-	return pgx.ConnectConfig(ctx, c)
+	return c, nil
 }

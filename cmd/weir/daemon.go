@@ -70,11 +70,14 @@ func checkStack(context.Context) error { return pgsql.CheckStack() }
 // openState opens the journal first: whatever changes the store is recorded.
 func (r *daemon) openState(ctx context.Context) error {
 	// The store makes the state folder, with mode 0700.
-	users, err := openStore(ctx, r.config, nil)
+	users, err := openStore(ctx, r.config, r.resolver)
 	if err != nil {
 		return err
 	}
 	r.store = users
+	if r.config.Store.Address != "" {
+		r.registry.MustRegister(storeMetric(users))
+	}
 	r.journal, err = openJournal(ctx, r.config, r.resolver, audit.NewMetrics(r.registry), r.log)
 	return err
 }
@@ -169,6 +172,12 @@ func (r *daemon) openAdmin(ctx context.Context) error {
 	}
 	checks := []control.Check{
 		{Name: "journal", Ready: func(context.Context) error { return r.journal.Healthy() }},
+		{Name: "store", Ready: func(context.Context) error {
+			if r.store.Health() != nil {
+				return errors.New("the store does not answer: sessions go on, nobody new can log in")
+			}
+			return nil
+		}},
 		{Name: "policy", Ready: func(context.Context) error {
 			if s := r.engine.Status(); s.LastError != "" {
 				return errors.New("the newest policy could not be loaded; an older one is in force")

@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"secrets/vault", "secrets/aws", "secrets/gcp", "secrets/azure"},
 	{"policy", "masking", "auth", "audit", "secrets"},
 	{"store"},
+	{"auth/external"},
 	{"query/pgsql", "query/mysql"},
 	{"query"},
 	{"protocol/pgwire/upstream", "protocol/mywire/upstream"},

@@ -105,8 +105,28 @@ func signingKey(ctx context.Context, ref secrets.Ref, resolver *secrets.Resolver
 	return key, nil
 }
 
-func openStore(ctx context.Context, c *configs.Config, record func(context.Context, store.Change) error) (*store.Store, error) {
-	return store.Open(ctx, filepath.Join(c.State, "weir.db"), store.Options{Record: record})
+// openStore opens the embedded store, or the one on a server.
+func openStore(ctx context.Context, c *configs.Config, resolver *secrets.Resolver) (*store.Store, error) {
+	if c.Store.Address == "" {
+		return store.Open(ctx, filepath.Join(c.State, "weir.db"), store.Options{})
+	}
+	if err := os.MkdirAll(c.State, 0o700); err != nil { // keys and the journal are there all the same
+		return nil, err
+	}
+	connector, err := newStoreConnector(ctx, &c.Store, resolver)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return store.OpenPostgres(ctx, connector, store.Options{})
+}
+
+// openStoreAlone opens the store for a command.
+func openStoreAlone(ctx context.Context, c *configs.Config) (*store.Store, error) {
+	resolver, err := newResolver(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return openStore(ctx, c, resolver)
 }
 
 // maskingKeys reads the configured secret, or makes one that stays in the state folder.

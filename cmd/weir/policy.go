@@ -108,7 +108,7 @@ func lintOptions(ctx context.Context, config, columns string) (policy.LintOption
 	if err != nil {
 		return o, err
 	}
-	s, err := openStore(ctx, c, nil)
+	s, err := openStoreAlone(ctx, c)
 	if err != nil {
 		return o, err
 	}

@@ -119,7 +119,7 @@ func explain(ctx context.Context, path, user, datasource, sql string) (*explaine
 }
 
 func lookupPerson(ctx context.Context, config *configs.Config, name string) (store.User, error) {
-	s, err := openStore(ctx, config, nil)
+	s, err := openStoreAlone(ctx, config)
 	if err != nil {
 		return store.User{}, err
 	}

@@ -21,7 +21,7 @@ func accountCommands() []*cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		return openStore(ctx, config, nil)
+		return openStoreAlone(ctx, config)
 	}
 	commands := []*cobra.Command{userCommand(open), groupCommand(open), projectCommand(open)}
 	for _, c := range commands {

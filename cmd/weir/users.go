@@ -107,20 +107,25 @@ func (r *daemon) userChanged(ctx context.Context, c store.Change) {
 		return
 	}
 	for _, l := range r.server.Sessions() {
-		if l.UserID == c.UserID && l.Since.Before(c.At) {
+		if l.UserID == c.UserID && r.outdated(ctx, &l) {
 			r.log.Info("session of a changed user ends", "session", l.ID, "change", string(c.Kind))
 			r.server.EndSession(l.ID, proxy.EndUserDisabled)
 		}
 	}
 }
 
-// recheck ends the sessions of users who are gone, disabled, or have changed
-// since they logged in. While the store cannot be read, sessions go on.
+// outdated says that a session's user is gone, disabled, or has changed since
+// the login. While the store cannot be read nobody knows, and sessions go on.
+func (r *daemon) outdated(ctx context.Context, l *proxy.Login) bool {
+	u, err := r.store.LookupUser(ctx, l.User)
+	var missing *store.NotFound
+	return errors.As(err, &missing) || err == nil && (u.ID != l.UserID || u.Disabled() || !u.UpdatedAt.Equal(l.Version))
+}
+
+// recheck ends the sessions that are outdated.
 func (r *daemon) recheck(ctx context.Context) {
 	for _, l := range r.server.Sessions() {
-		u, err := r.store.LookupUser(ctx, l.User)
-		var missing *store.NotFound
-		if errors.As(err, &missing) || err == nil && (u.ID != l.UserID || u.Disabled() || u.UpdatedAt.After(l.Since)) {
+		if r.outdated(ctx, &l) {
 			r.server.EndSession(l.ID, proxy.EndUserDisabled)
 		}
 	}
@@ -133,7 +138,7 @@ func (r *daemon) stillValid(ctx context.Context, id *auth.Identity) error {
 	if err != nil {
 		return err
 	}
-	if u.ID != id.ID || u.Disabled() || u.UpdatedAt.After(id.Authenticated) {
+	if u.ID != id.ID || u.Disabled() || !u.UpdatedAt.Equal(id.Version) {
 		return errors.New("the user has changed since the login")
 	}
 	return nil

@@ -240,7 +240,7 @@ func (s *session) attach(ctx context.Context, database string, collation byte) e
 		return err
 	}
 	login := proxy.Login{ID: s.conn.ID, UserID: s.identity.ID, User: s.identity.Name,
-		Datasource: s.datasource.Target.Datasource, Client: addrPort(s.conn.RemoteAddr()), TLS: s.tls != nil, Since: time.Now()}
+		Datasource: s.datasource.Target.Datasource, Client: addrPort(s.conn.RemoteAddr()), TLS: s.tls != nil, Since: time.Now(), Version: s.identity.Version}
 	if err := s.conn.Server.Register(login, s); err != nil {
 		_ = s.up.Close()
 		s.gate.Close(proxy.EndLimitUser.String())

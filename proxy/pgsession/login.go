@@ -167,7 +167,7 @@ func (f *front) connect(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	login := proxy.Login{ID: f.conn.ID, UserID: f.identity.ID, User: f.identity.Name,
-		Datasource: f.datasource.Target.Datasource, Client: addrPort(f.conn.RemoteAddr()), TLS: f.tls != nil, Since: time.Now()}
+		Datasource: f.datasource.Target.Datasource, Client: addrPort(f.conn.RemoteAddr()), TLS: f.tls != nil, Since: time.Now(), Version: f.identity.Version}
 	if err := f.conn.Server.Register(login, s); err != nil {
 		_ = s.up.Close()
 		s.gate.Close(proxy.EndLimitUser.String())

@@ -1,0 +1,60 @@
+package configs_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/weirdb/weir/configs"
+)
+
+const oneSource = "profile: development\nlisteners: [{address: 'localhost:5432', tls: {self_signed: true}}]\ndatasources: [{name: a, address: 'h:1', user: u}]\n"
+
+// TestUsersPage loads the snippet of docs/users.md.
+func TestUsersPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/users.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := t.TempDir() + "/ca.crt"
+	if err := os.WriteFile(authority, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	snippet, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("there is no snippet")
+	}
+	c, err := configs.Parse("docs/users.md", []byte(oneSource+strings.ReplaceAll(snippet, "/etc/weir/tls/ca.crt", authority)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Store.Address != "db.internal:5432" || c.Store.User != "weir" || c.Store.Database != "weir" || c.Store.TLS.Mode != "verify-full" {
+		t.Errorf("%+v", c.Store)
+	}
+}
+
+func TestStoreIsChecked(t *testing.T) {
+	for text, want := range map[string]string{
+		"store: {password: '${env:P}'}":                                           "host:port",
+		"store: {address: 'db'}":                                                  "host:port",
+		"store: {address: 'db:1', tls: {ca: /nowhere}}":                           "/nowhere",
+		"store: {address: 'db:1', connect_timeout: 1ms}":                          "store.connect_timeout",
+		"store: {address: 'db:1', tls: {certificate: configs_test.go}}":           "both certificate and key",
+		"profile: production\nstore: {address: 'db:1', tls: {mode: require}}":     "",
+		"profile: production\nstore: {address: 'db:1', tls: {mode: prefer}}":      "in clear",
+		"profile: production\nstore: {address: '/run/pg:1', tls: {mode: prefer}}": "",
+	} {
+		source := oneSource
+		if rest, ok := strings.CutPrefix(text, "profile: production\n"); ok {
+			text, source = rest, strings.NewReplacer("development", "production", "self_signed: true", "certificate: configs_test.go, key: '${env:K}'").Replace(oneSource)
+		}
+		_, err := configs.Parse("weir.yaml", []byte(source+text+"\n"))
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", text, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}

@@ -113,7 +113,14 @@ type Audit struct {
 
 // Auth says how to log in.
 type Auth struct {
-	CertificateUser string `yaml:"certificate_user" enum:"cn,email,dns,uri" default:"cn" doc:"The part of a client certificate that names the user."`
+	CertificateUser string  `yaml:"certificate_user" enum:"cn,email,dns,uri" default:"cn" doc:"The part of a client certificate that names the user."`
+	Lockout         Lockout `yaml:"lockout" doc:"Pauses after failed passwords."`
+}
+
+// Lockout is how long somebody has to wait who gives wrong passwords.
+type Lockout struct {
+	Attempts int           `yaml:"attempts" default:"5" doc:"Failures of one user from one address before the first pause, of 1s; each further one doubles it. 0 never pauses."`
+	Longest  time.Duration `yaml:"longest" default:"1m" doc:"The longest pause."`
 }
 
 // Limits bound clients.

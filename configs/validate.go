@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weirdb/weir/secrets"
 )
@@ -58,6 +59,8 @@ func (v *validator) config(c *Config) {
 		names[d.Name] = i
 	}
 	v.store(&c.Store)
+	v.atLeast("auth.lockout.attempts", int64(c.Auth.Lockout.Attempts), 0, "0")
+	v.atLeast("auth.lockout.longest", int64(c.Auth.Lockout.Longest), int64(time.Second), "1s")
 	v.policy(&c.Policy)
 	v.secretSources(&c.Secrets)
 	if c.Admin.Address != "off" {

@@ -37,13 +37,14 @@ func (r *daemon) handlers(ctx context.Context) (map[string]proxy.Handler, error)
 		return nil, err
 	}
 	g := gate.New(gate.Options{Policy: r.engine, Journal: r.journal, Metrics: gate.NewMetrics(r.registry), Logger: r.log})
-	l := r.config.Limits
+	l, lockout := r.config.Limits, r.config.Auth.Lockout
+	throttle := auth.NewThrottle(lockout.Attempts, lockout.Longest)
 	return map[string]proxy.Handler{
-		protocolPostgres: pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Recheck: r.stillValid,
+		protocolPostgres: pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Throttle: throttle, Recheck: r.stillValid,
 			Gate: pgsession.FromGate(g), Datasource: r.datasource, MaskKeys: keys, Logger: r.log,
 			StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
 			Stall: l.Stall, WriteStall: l.WriteStall, MaxMessage: int(l.Message)}),
-		protocolMySQL: mysession.New(mysession.Options{Auth: authenticator, CertificateLogin: true, Recheck: r.stillValid,
+		protocolMySQL: mysession.New(mysession.Options{Auth: authenticator, CertificateLogin: true, Throttle: throttle, Recheck: r.stillValid,
 			Gate: mysession.FromGate(g), Datasource: r.mysqlDatasource, Shown: r.mysqlShown, MaskKeys: keys, Logger: r.log,
 			StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
 			Stall: l.Stall, WriteStall: l.WriteStall, MaxMessage: int(l.Message)}),

@@ -54,6 +54,9 @@ func (f *front) authenticate(ctx context.Context, x exchange) error {
 		host, _, _ := net.SplitHostPort(f.conn.RemoteAddr().String())
 		e := endWith(proxy.EndLoginFailed, mywire.ErrAccessDenied, mywire.StateInvalidPassword,
 			fmt.Sprintf("Access denied for user '%s'@'%s' (using password: YES)", f.user, host))
+		if failure.Reason == auth.ReasonThrottled {
+			e = endWith(proxy.EndLoginFailed, mywire.ErrAccessDenied, mywire.StateInvalidPassword, "Access denied: "+failure.Public)
+		}
 		e.cause = failure
 		return e
 	case errors.As(err, &own), isWire(err):
@@ -85,18 +88,20 @@ func (f *front) identify(ctx context.Context, x exchange) (*auth.Identity, error
 			return identity, err
 		}
 	}
-	if x.plugin == mywire.PluginCleartext && f.tls != nil {
-		return f.checkText(ctx, x.response)
-	}
-	if x.plugin != mywire.PluginSHA2 {
+	if x.plugin != mywire.PluginSHA2 && (x.plugin != mywire.PluginCleartext || f.tls == nil) {
 		// The others' answers cannot be held against what weir keeps.
 		response, err := f.switchTo(mywire.PluginSHA2, x.nonce)
 		if err != nil {
 			return nil, err
 		}
-		x.response = response
+		x.plugin, x.response = mywire.PluginSHA2, response
 	}
-	return f.sha2(ctx, x)
+	return f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) {
+		if x.plugin == mywire.PluginCleartext {
+			return f.checkText(ctx, x.response)
+		}
+		return f.sha2(ctx, x)
+	})
 }
 
 // switchTo asks the client to go on with another plugin.

@@ -111,6 +111,8 @@ type Options struct {
 	// CertificateLogin logs clients in by a certificate that TLS has verified,
 	// if they show one, instead of by a password.
 	CertificateLogin bool
+	// Throttle bounds how often passwords are tried; nil does not.
+	Throttle *auth.Throttle
 	// Recheck says why somebody who has just logged in may not after all; nil
 	// asks nobody.
 	Recheck func(ctx context.Context, id *auth.Identity) error

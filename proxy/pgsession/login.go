@@ -79,6 +79,11 @@ func (f *front) scram(ctx context.Context) (*auth.Identity, error) {
 	if err != nil {
 		return nil, &wireError{err}
 	}
+	return f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) { return f.exchange(ctx, &initial) })
+}
+
+// exchange goes on after the client's first message.
+func (f *front) exchange(ctx context.Context, initial *pgwire.SASLInitial) (*auth.Identity, error) {
 	exchange, err := f.options.Auth.BeginSCRAM(ctx, f.user, string(initial.Mechanism), f.binding)
 	if err != nil {
 		return nil, err
@@ -90,7 +95,8 @@ func (f *front) scram(ctx context.Context) (*auth.Identity, error) {
 	if err := errors.Join(f.in.Discard(), f.out.Authentication(pgwire.AuthSASLContinue, reply), f.out.Flush()); err != nil {
 		return nil, &wireError{err}
 	}
-	if body, err = f.password(); err != nil {
+	body, err := f.password()
+	if err != nil {
 		return nil, err
 	}
 	reply, identity, err := exchange.Final(ctx, body)

@@ -1,0 +1,195 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/weirdb/weir/store"
+)
+
+// ReasonThrottled is a login that was not tried: too many have failed.
+const ReasonThrottled Reason = "throttled"
+
+// What a Throttle remembers.
+const (
+	throttled      = 16 << 10 // of each kind, those used last
+	throttleMemory = 15 * time.Minute
+)
+
+// Throttle bounds how often passwords can be guessed. After some failures of
+// one name from one address there is a pause before the next attempt, which
+// doubles with each; failures of one name from everywhere, and of many names
+// from one address, cost shorter pauses. Whether a name exists makes no
+// difference. It counts attempts under way as failed, so that many at once
+// gain nothing. A nil Throttle lets everybody try.
+type Throttle struct {
+	pair, user, address rule
+
+	mu        sync.Mutex
+	pairs     *simplelru.LRU[pairKey, *counter] // guarded by mu, as those below
+	users     *simplelru.LRU[string, *counter]
+	addresses *simplelru.LRU[netip.Prefix, *counter]
+}
+
+// rule says from how many failures on there are pauses, and the longest.
+type rule struct {
+	free    int
+	longest time.Duration
+}
+
+func (r rule) pause(failures int) time.Duration {
+	if failures <= r.free {
+		return 0
+	}
+	return min(r.longest, time.Second<<min(failures-r.free-1, 20))
+}
+
+type pairKey struct {
+	user    string
+	address netip.Prefix
+}
+
+// counter counts failures that followed each other.
+type counter struct {
+	failures int
+	last     time.Time
+	until    time.Time // no attempt before
+}
+
+// NewThrottle returns a Throttle that lets attempts of one name from one
+// address fail before it pauses, for longest at most. With attempts 0 it
+// returns nil.
+func NewThrottle(attempts int, longest time.Duration) *Throttle {
+	if attempts <= 0 {
+		return nil
+	}
+	t := &Throttle{pair: rule{attempts, longest}}
+	// Short enough not to keep somebody out on purpose.
+	t.user = rule{10 * attempts, min(longest, 5*time.Second)}
+	t.address = rule{20 * attempts, min(longest, 10*time.Second)}
+	t.pairs, _ = simplelru.NewLRU[pairKey, *counter](throttled, nil) // fails for sizes below 1 alone
+	t.users, _ = simplelru.NewLRU[string, *counter](throttled, nil)
+	t.addresses, _ = simplelru.NewLRU[netip.Prefix, *counter](throttled, nil)
+	return t
+}
+
+// Guard runs an attempt to log in with a password, if one may be made. Whatever
+// does not end in an identity has failed, also where the client leaves: it may
+// have learned enough. Only a store that is away is nobody's fault.
+func (t *Throttle) Guard(user string, from net.Addr, attempt func() (*Identity, error)) (*Identity, error) {
+	var address netip.AddrPort
+	if from != nil {
+		address, _ = netip.ParseAddrPort(from.String()) // zero for other networks
+	}
+	try, err := t.Admit(user, address.Addr(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	identity, err := attempt()
+	var away *store.Unavailable
+	switch {
+	case err == nil:
+		try.Passed()
+	case errors.As(err, &away):
+		try.Abandoned()
+	}
+	return identity, err
+}
+
+// Try is an attempt that may be made. One of its methods tells how it ended.
+type Try struct {
+	throttle *Throttle
+	counters []*counter // the pair's, the name's, and where it counts the address's
+}
+
+// Admit lets somebody try a password, or returns a *Failure that says how long
+// to wait.
+func (t *Throttle) Admit(user string, from netip.Addr, now time.Time) (*Try, error) {
+	if t == nil {
+		return nil, nil
+	}
+	network := networkOf(from)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	pair, name, address := count(t.pairs, pairKey{user, network}, now), count(t.users, user, now), count(t.addresses, network, now)
+	until := pair.until
+	for _, c := range []*counter{name, address} {
+		if c.until.After(until) {
+			until = c.until
+		}
+	}
+	if wait := until.Sub(now); wait > 0 {
+		wait = (wait + time.Second - 1).Truncate(time.Second)
+		return nil, &Failure{Public: fmt.Sprintf("too many failed logins of user \"%s\": try again in %s", user, wait), Reason: ReasonThrottled,
+			Cause: fmt.Errorf("%d failed in a row from %s, %d of the name, %d names from the address", pair.failures, network, name.failures, address.failures)}
+	}
+	try := &Try{throttle: t, counters: []*counter{pair, name}}
+	pair.add(t.pair, now)
+	name.add(t.user, now)
+	if pair.failures == 1 { // the address's are different names: one client that goes on and on is one
+		address.add(t.address, now)
+		try.counters = append(try.counters, address)
+	}
+	return try, nil
+}
+
+// networkOf is the address, or for IPv6 the network of one customer.
+func networkOf(a netip.Addr) netip.Prefix {
+	a = a.Unmap()
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.WithZone("").Prefix(bits) // fails for no address, which is one more key
+	return p
+}
+
+func count[K comparable](of *simplelru.LRU[K, *counter], key K, now time.Time) *counter {
+	c, ok := of.Get(key)
+	if !ok || now.Sub(c.last) > throttleMemory {
+		c = &counter{}
+		of.Add(key, c)
+	}
+	return c
+}
+
+func (c *counter) add(r rule, now time.Time) {
+	c.failures++
+	c.last, c.until = now, now.Add(r.pause(c.failures))
+}
+
+// Passed forgets the failures of the name, from this address and elsewhere.
+func (t *Try) Passed() {
+	if t == nil {
+		return
+	}
+	t.throttle.mu.Lock()
+	defer t.throttle.mu.Unlock()
+	for i, c := range t.counters {
+		if i < 2 {
+			c.failures = 0
+		} else {
+			c.failures = max(0, c.failures-1)
+		}
+		c.until = time.Time{}
+	}
+}
+
+// Abandoned takes the attempt back: nobody could say whether it would pass.
+func (t *Try) Abandoned() {
+	if t == nil {
+		return
+	}
+	t.throttle.mu.Lock()
+	defer t.throttle.mu.Unlock()
+	for _, c := range t.counters {
+		c.failures = max(0, c.failures-1)
+		c.until = time.Time{}
+	}
+}

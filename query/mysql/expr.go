@@ -45,7 +45,7 @@ func (r *run) expr(n ast.ExprNode, sc *scope) value {
 		return r.call(x, sc)
 	case *ast.FuncCastExpr:
 		v := r.expr(x.Expr, sc)
-		r.noise(x.Tp.EvalType() == types.ETString && x.Tp.GetCharset() != "ascii")
+		r.noise(x.Tp.EvalType() == types.ETString && x.Tp.GetFlen() == types.UnspecifiedLength && (x.Tp.GetCharset() == "" || x.Tp.GetCharset() == "utf8mb4" || x.Tp.GetCharset() == "binary"))
 		return derive(v)
 	case *ast.AggregateFuncExpr:
 		return r.aggregate(x, sc)

@@ -65,8 +65,10 @@ func (r *run) call(x *ast.FuncCallExpr, sc *scope) value {
 		r.gap(pos, "function "+name+" has the name of a stored function")
 	}
 	r.function(query.Function{Name: name, Safe: safety.Safe(), Pos: r.offset(pos)})
-	r.calls(x, name, args)
-	return r.builtin(x, name, safety, v, sc)
+	brief := r.calls(x, name, args)
+	out := r.builtin(x, name, safety, v, sc)
+	out.short = brief
+	return out
 }
 
 // builtin is the value of a built-in function's call.
@@ -204,7 +206,7 @@ func (r *run) aggregate(x *ast.AggregateFuncExpr, sc *scope) value {
 		switch name {
 		case ast.AggFuncSum, ast.AggFuncAvg:
 			ordered = exact(e)
-			r.noise(e.literal || r.kindOf(a, &e) == kindNumber)
+			r.noise(r.kindOf(a, &e) == kindNumber)
 		case ast.AggFuncMin, ast.AggFuncMax:
 			ordered = !lumps(&e)
 		}
@@ -224,6 +226,9 @@ func (r *run) aggregate(x *ast.AggregateFuncExpr, sc *scope) value {
 			v = derive(v, r.windowKey(it.Expr, sc).with(query.UseOrder))
 		}
 		ordered = ordered || r.orders(sc, x.Order.Items)
+	}
+	if name == ast.AggFuncGroupConcat { // which cuts what is too long, and says so
+		r.noise(false)
 	}
 	if !ordered {
 		r.acc.byOrder = true

@@ -20,6 +20,8 @@ type value struct {
 	direct bool
 	// collated is set where values are compared otherwise than the column's own.
 	collated bool
+	// short is set where a text is shorter by far than a packet.
+	short bool
 	// literal is true for constants, parameters and user variables.
 	literal bool
 	typ     TypeCode
@@ -134,7 +136,7 @@ func derive(values ...value) value {
 
 // changed says that the value is no longer a column's own.
 func (v value) changed() value {
-	v.direct, v.literal, v.typ, v.text, v.source = false, false, 0, "", source{}
+	v.direct, v.literal, v.short, v.typ, v.text, v.source = false, false, false, 0, "", source{}
 	for i := range v.deps {
 		if v.deps[i].direct {
 			deps := append([]dep(nil), v.deps...)

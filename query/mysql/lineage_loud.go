@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/opcode"
@@ -87,28 +88,26 @@ func alike(x, y kind, sameTime bool) bool {
 	return x == kindText && y == kindString
 }
 
-// kindOf is the kind of an expression with its value.
+// kindOf is the kind of an expression with its value. Parameters and variables
+// have none: what they hold may be chosen by the row.
 func (r *run) kindOf(n ast.ExprNode, v *value) kind {
 	if k := literalKind(n); k != kindUnknown {
 		return k
 	}
-	switch {
-	case v.typ.Known():
+	if v.typ.Known() {
 		return columnKind(v.typ)
-	case v.literal && len(v.deps) == 0:
-		return kindConstant
 	}
 	switch x := strip(n).(type) {
 	case *ast.AggregateFuncExpr:
-		if numbered[x.F] {
+		if numbered[strings.ToLower(x.F)] {
 			return kindNumber
 		}
 	case *ast.FuncCallExpr:
-		if numbered[x.FnName.L] && x.Schema.O == "" {
+		switch {
+		case numbered[x.FnName.L] && x.Schema.O == "":
 			return kindNumber
-		}
-		if len(v.deps) == 0 && clocks[x.FnName.L] {
-			return kindString // a moment
+		case clockTime(n):
+			return kindTime
 		}
 	case *ast.BinaryOperationExpr:
 		if truthful(x.Op) {
@@ -132,16 +131,42 @@ func truthful(op opcode.Op) bool {
 
 // compares notes a comparison of two expressions.
 func (r *run) compares(a, b ast.ExprNode, x, y *value) {
-	r.noise(x.literal && y.literal || alike(r.kindOf(a, x), r.kindOf(b, y), x.typ.Known() && x.typ == y.typ))
+	r.noise(silent(a, b, r.kindOf(a, x), r.kindOf(b, y), x.typ.Known() && x.typ == y.typ || clockTime(a) || clockTime(b)))
+}
+
+// silent says that two expressions compare without a word, whatever they hold.
+func silent(a, b ast.ExprNode, x, y kind, sameTime bool) bool {
+	if x > y {
+		a, b, x, y = b, a, y, x
+	}
+	switch {
+	case x == kindUnknown || y == kindConstant:
+		return false
+	case x == kindTime && y == kindString:
+		l, ok := strip(b).(*Literal)
+		return ok && writtenTime(l.GetString())
+	case x == y:
+		return x != kindTime || sameTime
+	}
+	return x == kindText && y == kindString
+}
+
+// writtenTime says that a text is a moment as it is written.
+func writtenTime(s string) bool {
+	for _, layout := range []string{time.DateOnly, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04:05"} {
+		if _, err := time.Parse(layout, s); err == nil { // which takes fractions of seconds
+			return true
+		}
+	}
+	return false
 }
 
 // truth notes an expression that is taken for true or false.
 func (r *run) truth(n ast.ExprNode, v *value) {
-	k := r.kindOf(n, v)
 	if u, ok := strip(n).(*ast.UnaryOperationExpr); ok && (u.Op == opcode.Not || u.Op == opcode.Not2) {
-		return // noted below
+		return // its operand is noted
 	}
-	r.noise(k == kindNumber || k == kindConstant || v.literal)
+	r.noise(r.kindOf(n, v) == kindNumber)
 }
 
 // operation notes an operation on two values.
@@ -175,7 +200,7 @@ func sum(x *ast.BinaryOperationExpr, left, right *value) bool {
 	room, need := 18, max(a, b)+1
 	if exactA || exactB {
 		room = 60
-	} else if x.Op == opcode.Minus && (!signedA || !signedB) {
+	} else if !signedA || !signedB { // a difference below zero would be one
 		return false
 	}
 	if x.Op == opcode.Mul {
@@ -228,91 +253,120 @@ func (r *run) oneRow(s *ast.SelectStmt, sc *scope) bool {
 }
 
 // numbered are the functions whose result is a number, clocks those that tell a
-// moment or move it by a constant.
+// moment of the statement.
 var (
 	numbered = words("count length octet_length char_length character_length bit_length isnull year month day dayofmonth dayofweek weekday " +
 		"dayofyear hour minute second quarter week yearweek locate instr find_in_set ascii ord crc32 connection_id row_count found_rows " +
 		"last_insert_id")
-	clocks = words("now current_timestamp localtime localtimestamp sysdate curdate current_date utc_timestamp utc_date curtime current_time " +
-		"utc_time date_add date_sub adddate subdate date timestamp last_day")
+	clocks = words("now current_timestamp localtime localtimestamp curdate current_date utc_timestamp utc_date")
 )
 
 // What functions say nothing of, by their arguments.
 var (
 	// quietCalls take everything.
-	quietCalls = words("coalesce ifnull nvl concat concat_ws lower upper lcase ucase trim ltrim rtrim reverse replace char_length length " +
-		"octet_length character_length bit_length hex md5 sha1 sha to_base64 quote soundex isnull ascii ord crc32 instr locate position " +
+	quietCalls = words("coalesce ifnull nvl lower upper lcase ucase trim ltrim rtrim reverse char_length length " +
+		"octet_length character_length bit_length md5 sha1 sha soundex isnull ascii ord crc32 instr locate position " +
 		"find_in_set any_value charset collation coercibility database schema user current_user session_user system_user version " +
 		"connection_id row_count found_rows now current_timestamp localtime localtimestamp curdate current_date utc_timestamp utc_date " +
-		"curtime current_time utc_time name_const last_value rownum inet6_ntoa inet_ntoa bin_to_uuid st_astext astext st_x st_y")
-	// quietStarts take everything first, and constants after it.
-	quietStarts = words("left right substring substr mid substring_index lpad rpad sha2 insert elt")
+		"curtime current_time utc_time last_value rownum")
+	// quietJoins take what cannot get too long for a packet.
+	quietJoins = words("concat concat_ws hex to_base64 quote")
+	// quietStarts take everything first, and numbers after it.
+	quietStarts = words("left right substring substr mid sha2")
 	// quietTimes take a moment, and constants after it.
 	quietTimes = words("date year month day dayofmonth dayname monthname dayofweek weekday dayofyear hour minute second quarter week " +
-		"yearweek last_day to_days date_format time timestamp extract unix_timestamp time_format microsecond")
-	// quietNumbers take a number, and constants after it.
+		"yearweek last_day to_days date_format time_format unix_timestamp microsecond")
+	// quietNumbers take a number, and numbers after it.
 	quietNumbers = words("round ceil ceiling floor sign format truncate bin oct")
+	// moving take a moment of the clock and a small interval.
+	moving = words("date_add date_sub adddate subdate")
 )
 
-// calls notes the call of a built-in function with the values of its arguments.
-func (r *run) calls(x *ast.FuncCallExpr, name string, args []value) {
-	first := func(kinds ...kind) bool {
+// quietKeeps give one of their arguments, or no more than that.
+var quietKeeps = words("coalesce ifnull nvl lower upper lcase ucase trim ltrim rtrim reverse left right substring substr mid any_value")
+
+// calls notes the call of a built-in function with the values of its arguments,
+// and says whether its result is short.
+func (r *run) calls(x *ast.FuncCallExpr, name string, args []value) (brief bool) {
+	brief = quietKeeps[name]
+	for i := range args {
+		brief = brief && short(x.Args[i], &args[i])
+	}
+	kinds := func(first, rest kind) bool {
 		for i := range args {
 			k := r.kindOf(x.Args[i], &args[i])
-			if i > 0 && len(args[i].deps) == 0 && (constant(x.Args[i]) || args[i].literal) {
-				continue
-			}
-			if i > 0 || len(kinds) > 0 && k != kinds[0] && k != kindConstant {
+			if i == 0 && first != kindUnknown && k != first || i > 0 && (k != kindNumber && k != rest || literalKind(x.Args[i]) == kindUnknown) {
 				return false
 			}
 		}
-		return true
+		return len(args) > 0
 	}
 	switch {
 	case quietCalls[name]:
-	case quietStarts[name]:
-		r.noise(first())
-	case quietTimes[name]:
-		r.noise(len(args) == 0 || name == "extract" || first(kindTime) || r.moment(x.Args[0], &args[0]))
-	case quietNumbers[name]:
-		r.noise(first(kindNumber))
-	case name == "if":
-		if len(args) > 0 {
-			r.truth(x.Args[0], &args[0])
+	case quietJoins[name]:
+		for i := range args {
+			r.noise(short(x.Args[i], &args[i]))
 		}
+		r.noise(len(args) <= 64)
+	case quietStarts[name]:
+		r.noise(kinds(kindUnknown, kindNumber))
+	case name == "substring_index":
+		r.noise(kinds(kindUnknown, kindString))
+	case quietTimes[name]:
+		r.noise(kinds(kindTime, kindString))
+	case name == "extract" && len(args) == 2:
+		r.noise(r.kindOf(x.Args[1], &args[1]) == kindTime)
+	case quietNumbers[name]:
+		r.noise(kinds(kindNumber, kindNumber))
+	case name == "if" && len(args) > 0:
+		r.truth(x.Args[0], &args[0])
 	case name == "nullif" && len(args) == 2:
 		r.compares(x.Args[0], x.Args[1], &args[0], &args[1])
 	case name == "datediff" && len(args) == 2:
-		r.noise(r.kindOf(x.Args[0], &args[0]) == kindTime && r.kindOf(x.Args[1], &args[1]) == kindTime || r.moment(x.Args[0], &args[0]) || r.moment(x.Args[1], &args[1]))
-	case clocks[name]: // moves a moment
-		r.noise(len(args) == 0 || r.moment(x, &value{}) && len(args[0].deps) == 0)
+		r.noise(r.kindOf(x.Args[0], &args[0]) == kindTime && r.kindOf(x.Args[1], &args[1]) == kindTime)
+	case moving[name]:
+		r.noise(clockTime(x))
 	default:
 		r.noise(false)
 	}
+	return brief
 }
 
-// moment says that an expression is a moment of the clock, moved by a small
-// constant or not at all.
-func (r *run) moment(n ast.ExprNode, v *value) bool {
-	x, ok := strip(n).(*ast.FuncCallExpr)
-	if !ok || len(v.deps) > 0 || !clocks[x.FnName.L] || x.Schema.O != "" {
-		return false
+// short says that a text is shorter by far than a packet.
+func short(n ast.ExprNode, v *value) bool {
+	if l, ok := strip(n).(*Literal); ok {
+		return len(l.GetString()) <= 1000
 	}
-	if len(x.Args) == 0 {
+	if f, ok := strip(n).(*ast.FuncCallExpr); ok && (numbered[f.FnName.L] || quietTimes[f.FnName.L]) {
 		return true
 	}
-	for i, a := range x.Args {
-		switch l := strip(a).(type) {
-		case *ast.TimeUnitExpr:
-		case *Literal:
-			if m, small := l.Value.(int64); i == 0 && x.FnName.L != "now" && x.FnName.L != "curdate" || !small || m > 10_000 {
-				return false
-			}
-		default:
-			if i > 0 || !r.moment(a, v) {
-				return false
-			}
-		}
+	if v.short {
+		return true
 	}
-	return true
+	switch v.typ.Wire() {
+	case TypeBlob, TypeJSON, TypeGeometry:
+		return false
+	}
+	return v.typ.Known()
+}
+
+// clockTime says that an expression is a moment of the clock, or one moved by a
+// small constant.
+func clockTime(n ast.ExprNode) bool {
+	x, ok := strip(n).(*ast.FuncCallExpr)
+	if !ok || x.Schema.O != "" {
+		return false
+	}
+	if clocks[x.FnName.L] {
+		return len(x.Args) == 0 || len(x.Args) == 1 && literalKind(x.Args[0]) == kindNumber
+	}
+	if !moving[x.FnName.L] || len(x.Args) != 3 || !clockTime(x.Args[0]) {
+		return false
+	}
+	l, ok := strip(x.Args[1]).(*Literal)
+	if !ok {
+		return false
+	}
+	days, ok := l.Value.(int64)
+	return ok && days <= 1000
 }

@@ -9,7 +9,7 @@ func TestRoutineDefinitions(t *testing.T) {
 		sql, uses string
 		ok        bool
 	}{
-		{"CREATE PROCEDURE p(IN n INT, OUT m DECIMAL(4,2)) READS SQL DATA SELECT title FROM products WHERE id = n", "products.title:derived,filter,write products.id:derived,filter,write", true},
+		{"CREATE PROCEDURE p(IN n INT, OUT m DECIMAL(4,2)) READS SQL DATA SELECT title FROM products WHERE id = n", "products.title:derived,filter,write products.id:derived,filter,order,write", true},
 		{"CREATE OR REPLACE DEFINER=`a`@`%` FUNCTION shop.f(s VARCHAR(20) CHARACTER SET utf8) RETURNS INT DETERMINISTIC BEGIN DECLARE x INT; SET x = 1; RETURN x; END;", "", true},
 		{"CREATE PROCEDURE IF NOT EXISTS p() SQL SECURITY INVOKER COMMENT 'x' SELECT ssn FROM customers", "customers.ssn:derived,filter,write", true},
 		{"CREATE TRIGGER t AFTER INSERT ON shop.customers FOR EACH ROW FOLLOWS tr INSERT INTO scratch (k) VALUES (NEW.ssn)", "customers.ssn:derived,write", true},

@@ -47,6 +47,7 @@ type ListenerTLS struct {
 	Certificate string      `yaml:"certificate" doc:"PEM file with the certificate chain; read again on SIGHUP."`
 	Key         secrets.Ref `yaml:"key" doc:"PEM of the private key, usually ${file:…}."`
 	ClientCA    string      `yaml:"client_ca" doc:"PEM file of authorities whose client certificates are accepted as a login."`
+	ClientCRL   []string    `yaml:"client_crl" doc:"Files with the revocation lists of those authorities, PEM or DER, read again when they change. A certificate that is on one, or whose authority's list is missing or out of date, is refused. Not set: nothing is checked."`
 	SelfSigned  bool        `yaml:"self_signed" doc:"Make a certificate on the spot. Development only."`
 	Plaintext   bool        `yaml:"plaintext" doc:"Also accept clients without TLS. Development only."`
 }

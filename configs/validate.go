@@ -134,6 +134,12 @@ func (v *validator) listener(l *Listener, path string) {
 	}
 	v.file(t.Certificate, path+".tls.certificate")
 	v.file(t.ClientCA, path+".tls.client_ca")
+	for i, f := range t.ClientCRL {
+		v.file(f, fmt.Sprintf("%s.tls.client_crl[%d]", path, i))
+	}
+	if len(t.ClientCRL) > 0 && t.ClientCA == "" {
+		v.fault(path+".tls.client_crl", "revocation lists without client_ca check nothing; set client_ca")
+	}
 }
 
 // served checks that a listener has datasources of its protocol behind it.

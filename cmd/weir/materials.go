@@ -16,8 +16,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/weirdb/weir/audit"
+	"github.com/weirdb/weir/auth"
 	"github.com/weirdb/weir/configs"
 	"github.com/weirdb/weir/masking"
 	"github.com/weirdb/weir/policy"
@@ -197,8 +199,32 @@ func listenerTLS(ctx context.Context, l *configs.Listener, c *configs.Config, re
 			return nil, err
 		}
 		out.ClientCAs, out.ClientAuth = pool, tls.VerifyClientCertIfGiven
+		if len(t.ClientCRL) > 0 {
+			if out.VerifyPeerCertificate, err = notRevoked(t.ClientCRL); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
+}
+
+// notRevoked refuses client certificates, if one is shown, by revocation lists.
+func notRevoked(files []string) (func([][]byte, [][]*x509.Certificate) error, error) {
+	lists, err := auth.NewRevocations(files)
+	if err != nil {
+		return nil, err
+	}
+	return func(_ [][]byte, chains [][]*x509.Certificate) error {
+		var faults []error
+		for _, chain := range chains { // one good way to an authority will do
+			err := lists.Check(chain, time.Now())
+			if err == nil {
+				return nil
+			}
+			faults = append(faults, err)
+		}
+		return errors.Join(faults...)
+	}, nil
 }
 
 func loadCertificate(ctx context.Context, file string, key secrets.Ref, resolver *secrets.Resolver) (tls.Certificate, error) {

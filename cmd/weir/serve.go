@@ -105,7 +105,7 @@ func changedSections(before, after *configs.Config) []string {
 		name string
 		a, b any
 	}{
-		{"state", before.State, after.State}, {"listeners", addresses(before), addresses(after)}, {"datasources", before.Datasources, after.Datasources},
+		{"state", before.State, after.State}, {"store", before.Store, after.Store}, {"listeners", addresses(before), addresses(after)}, {"datasources", before.Datasources, after.Datasources},
 		{"policy", before.Policy, after.Policy}, {"masking", before.Masking, after.Masking}, {"audit", before.Audit, after.Audit},
 		{"auth", before.Auth, after.Auth}, {"secrets", before.Secrets, after.Secrets}, {"limits", before.Limits, after.Limits}, {"admin", before.Admin, after.Admin}, {"log", before.Log, after.Log},
 	} {

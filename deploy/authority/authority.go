@@ -10,6 +10,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"time"
@@ -31,7 +33,7 @@ func New() (*Authority, error) {
 		return nil, err
 	}
 	t := template("weir throw-away authority")
-	t.IsCA, t.BasicConstraintsValid, t.KeyUsage = true, true, x509.KeyUsageCertSign
+	t.IsCA, t.BasicConstraintsValid, t.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
 	if err != nil {
 		return nil, err
@@ -56,6 +58,29 @@ func (a *Authority) Client(name string) (certificate, key string, err error) {
 	t := template(name)
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return a.issue(t)
+}
+
+// Revoke makes the authority's revocation list, in PEM, with some of its
+// certificates on it, which are in PEM too.
+func (a *Authority) Revoke(certificates ...string) (string, error) {
+	now := time.Now()
+	list := &x509.RevocationList{Number: big.NewInt(now.UnixNano()), ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(24 * time.Hour)}
+	for _, text := range certificates {
+		block, _ := pem.Decode([]byte(text))
+		if block == nil {
+			return "", errors.New("revoke: no certificate in PEM")
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return "", fmt.Errorf("revoke: %w", err)
+		}
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: now})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, a.certificate, a.key)
+	if err != nil {
+		return "", err
+	}
+	return encode("X509 CRL", der), nil
 }
 
 func template(name string) *x509.Certificate {

@@ -95,6 +95,8 @@ type judge struct {
 	tickets  func(s gate.Statement) *gate.Ticket
 	judged   []string
 	connects []gate.Subject
+	rejected []string // user and reason of refused logins
+	closed   []string // reasons of sessions that have ended
 }
 
 func (j *judge) Connect(_ context.Context, s gate.Subject) (mysession.Judge, error) {
@@ -107,8 +109,17 @@ func (j *judge) Connect(_ context.Context, s gate.Subject) (mysession.Judge, err
 	return j, nil
 }
 
-func (j *judge) Rejected(context.Context, gate.Subject, string) {}
-func (j *judge) Close(string)                                   {}
+func (j *judge) Rejected(_ context.Context, s gate.Subject, reason string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.rejected = append(j.rejected, s.Identity.Name+" "+reason)
+}
+
+func (j *judge) Close(reason string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = append(j.closed, reason)
+}
 
 func (j *judge) Judge(_ context.Context, s gate.Statement) (*gate.Ticket, error) {
 	j.mu.Lock()

@@ -130,7 +130,7 @@ type Limits struct {
 	ConnectionsPerUser int           `yaml:"connections_per_user" default:"100" doc:"Clients of one user."`
 	Startup            time.Duration `yaml:"startup" default:"15s" doc:"From accepting to being logged in."`
 	Message            Size          `yaml:"message" default:"1GiB" doc:"One message of a client."`
-	Statement          Size          `yaml:"statement" default:"16MiB" doc:"A longer text is not analysed: unrestricted people only."`
+	Statement          Size          `yaml:"statement" default:"16MiB" doc:"A longer text is not analysed: unrestricted people only. MySQL: 64MiB at most."`
 	Idle               time.Duration `yaml:"idle" default:"0s" doc:"Without a statement; 0 is no limit."`
 	IdleInTransaction  time.Duration `yaml:"idle_in_transaction" default:"0s" doc:"The same inside a transaction."`
 	Stall              time.Duration `yaml:"stall" default:"60s" doc:"For a client that stops in the middle of a message."`

@@ -72,6 +72,7 @@ func (v *validator) config(c *Config) {
 	v.atLeast("limits.stall", int64(c.Limits.Stall), int64(1e9), "1s")
 	v.atLeast("limits.write_stall", int64(c.Limits.WriteStall), int64(1e9), "1s")
 	v.atLeast("limits.message", int64(c.Limits.Message), 64<<10, "64KiB")
+	v.atLeast("limits.statement", int64(c.Limits.Statement), 1<<10, "1KiB")
 	v.atLeast("audit.segment_size", int64(c.Audit.SegmentSize), 64<<10, "64KiB")
 }
 

@@ -79,7 +79,7 @@ func (r *daemon) openPostgres(ctx context.Context, d *configs.Datasource) (*sour
 	return &source{name: d.Name, catalog: m,
 		ready: func(ctx context.Context) error { _, err := m.Current(ctx); return err },
 		postgres: &pgsession.Datasource{Upstream: up, Dial: l.dialPostgres, Catalogs: m, Target: target(d, up.Database),
-			Analyzer: pgsql.NewAnalyzer(pgsql.Options{SafeFunctions: d.SafeFunctions})}}, nil
+			Analyzer: pgsql.NewAnalyzer(pgsql.Options{SafeFunctions: d.SafeFunctions, Bytes: int(r.config.Limits.Statement)})}}, nil
 }
 
 func (r *daemon) openMySQL(ctx context.Context, d *configs.Datasource) (*source, error) {
@@ -96,7 +96,7 @@ func (r *daemon) openMySQL(ctx context.Context, d *configs.Datasource) (*source,
 	return &source{name: d.Name, catalog: m,
 		ready: func(ctx context.Context) error { _, err := m.Current(ctx); return err },
 		mysql: &mysession.Datasource{Upstream: up, Dial: l.dialMySQL, Catalogs: m, Target: target(d, d.Database),
-			Analyzer: mysql.NewAnalyzer(mysql.Options{SafeFunctions: d.SafeFunctions})}}, nil
+			Analyzer: mysql.NewAnalyzer(mysql.Options{SafeFunctions: d.SafeFunctions, Bytes: int(r.config.Limits.Statement)})}}, nil
 }
 
 // catalogMetrics say whether a datasource answers and how old the knowledge of it is.

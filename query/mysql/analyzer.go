@@ -19,12 +19,16 @@ type Options struct {
 	// CacheEntries bounds the cache of analyses; 0 is a default of 4096,
 	// a negative number turns the cache off.
 	CacheEntries int
+	// Bytes is the longest text that is read; the default is 64 MiB, which is
+	// also the most.
+	Bytes int
 }
 
 // An Analyzer turns texts into analyses. It is safe for concurrent use.
 type Analyzer struct {
 	safe  map[string]bool
 	cache *lru.Cache[cacheKey, *Analysis]
+	bytes int // the longest text
 
 	mu       sync.Mutex
 	catalogs []*catalogCache // guarded by mu, most recently used first
@@ -32,7 +36,10 @@ type Analyzer struct {
 
 // NewAnalyzer makes an Analyzer.
 func NewAnalyzer(o Options) *Analyzer {
-	a := &Analyzer{safe: make(map[string]bool, len(o.SafeFunctions)), cache: newAnalysisCache(o.CacheEntries)}
+	a := &Analyzer{safe: make(map[string]bool, len(o.SafeFunctions)), cache: newAnalysisCache(o.CacheEntries), bytes: maxBytes}
+	if o.Bytes > 0 {
+		a.bytes = min(o.Bytes, maxBytes)
+	}
 	for _, f := range o.SafeFunctions {
 		a.safe[foldName(f)] = true
 	}
@@ -108,6 +115,10 @@ func (a *Analyzer) analyze(sql string, cat *Catalog, st *State) (out *Analysis) 
 				Message: fmt.Sprintf("the statement could not be analysed: %v", p), Pos: -1})
 		}
 	}()
+	if len(sql) > a.bytes {
+		return unreadable(sql, &TextError{Number: errTooBig, SQLState: "08S01", Pos: -1,
+			Message: fmt.Sprintf("statement is too long: %d bytes, and limits.statement is %d", len(sql), a.bytes)})
+	}
 	out = &Analysis{Cacheable: true}
 	rd := &reader{sql: sql, server: &cat.Server}
 	cc := a.catalogCache(cat)

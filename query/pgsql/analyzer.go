@@ -17,12 +17,16 @@ type Options struct {
 	// CacheEntries bounds the cache of analyses; 0 is a default of 4096,
 	// a negative number turns the cache off.
 	CacheEntries int
+	// Bytes is the longest text that is read, 16 MiB by default.
+	Bytes int
 }
 
 // An Analyzer turns texts into analyses. It is safe for concurrent use.
 type Analyzer struct {
 	safe  map[string]bool
 	cache *analysisCache
+	// limits bound the texts of clients.
+	limits Limits
 
 	mu       sync.Mutex
 	catalogs []*catalogCache // guarded by mu, most recently used first
@@ -30,7 +34,7 @@ type Analyzer struct {
 
 // NewAnalyzer makes an Analyzer.
 func NewAnalyzer(o Options) *Analyzer {
-	a := &Analyzer{safe: make(map[string]bool, len(o.SafeFunctions)), cache: newAnalysisCache(o.CacheEntries)}
+	a := &Analyzer{safe: make(map[string]bool, len(o.SafeFunctions)), cache: newAnalysisCache(o.CacheEntries), limits: Limits{Bytes: o.Bytes}}
 	for _, f := range o.SafeFunctions {
 		a.safe[f] = true
 	}
@@ -104,7 +108,7 @@ func (a *Analyzer) analyze(text string, cat *Catalog, st *State) (out *Analysis)
 	if terr != nil {
 		return unreadable(text, terr)
 	}
-	tree, terr := parse(decoded.text)
+	tree, terr := parseLimited(decoded.text, a.limits)
 	if terr != nil {
 		terr.Pos = decoded.original(terr.Pos)
 		return unreadable(text, terr)

@@ -159,7 +159,7 @@ func (a *Analyzer) rewrite(before *Analysis, text string, index int, cat *Catalo
 	}
 	var tree *pg.ParseResult
 	if terr == nil {
-		tree, terr = parse(src.text)
+		tree, terr = parseLimited(src.text, a.limits)
 	}
 	if terr != nil {
 		return nil, &query.RewriteError{Reason: terr.Message, Pos: terr.Pos}

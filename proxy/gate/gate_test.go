@@ -261,7 +261,7 @@ func TestRequirements(t *testing.T) {
 }
 
 func TestTextInTheJournal(t *testing.T) {
-	const sql, shape = "ALTER ROLE x PASSWORD 'y'", "ALTER ROLE x PASSWORD ?"
+	const sql, shape = "ALTER ROLE x VALID UNTIL 'y'", "ALTER ROLE x VALID UNTIL ?"
 	for _, c := range []struct {
 		level, verb, shape string
 		text               string
@@ -272,6 +272,7 @@ func TestTextInTheJournal(t *testing.T) {
 		{"statement", "SELECT", "", sql, audit.LevelHash},
 		{"metadata", "SELECT", shape, sql, audit.LevelHash},
 		{"full", "ALTER ROLE", shape, shape, audit.LevelFull},
+		{"metadata", "ALTER ROLE", shape, sql, audit.LevelHash},
 		{"full", "ALTER ROLE", "", sql, audit.LevelHash},
 	} {
 		engine := open(t, decides(`{"allow": true, "audit": {"level": "`+c.level+`"}}`))

@@ -104,10 +104,12 @@ func (s *Session) statementEvent(kind audit.Kind, number uint64, stmt Statement,
 			e.Reasons = append(e.Reasons, audit.Reason{Rule: r.Rule, Message: r.Message})
 		}
 	}
+	wanted := ""
 	if v.decision != nil && v.decision.Audit != nil {
-		e.Level = level(v.decision.Audit.Level)
+		wanted = v.decision.Audit.Level
+		e.Level = level(wanted)
 	}
-	if v.decision != nil && v.decision.Audit != nil && v.decision.Audit.Level == policy.AuditStatement || secret(f.Verbs, stmt.SQL) {
+	if wanted == policy.AuditStatement || wanted != policy.AuditMetadata && secret(f.Verbs, stmt.SQL) {
 		stmt.shaped(e)
 	}
 	return e
@@ -124,16 +126,41 @@ func (stmt *Statement) shaped(e *audit.Event) {
 	}
 }
 
-// passwordText finds the clauses that hold passwords in MySQL's statements. It
-// looks at the text because a statement that is not read has no verbs.
-var passwordText = regexp.MustCompile(`(?i)\bidentified\b|\b\w*password\b\W*[=(]|\bset\W+password\b`)
+// passwordText finds the clauses that hold passwords. It looks at the text
+// because a statement that is not read has no verbs.
+var passwordText = regexp.MustCompile(`(?i)\bidentified\b|\b\w*password\b\W*(?:[=('$]|[a-z]&?')|\bset\W+password\b`)
+
+// comments are what may stand between the words of such a clause. What MySQL
+// runs of them stays.
+var comments = regexp.MustCompile(`(?s)/\*(?:M?!\d*)?|\*/|(?:--|#)[^\n]*`)
+
+// plainComment is a whole comment that nobody runs.
+var plainComment = regexp.MustCompile(`(?s)/\*\*/|/\*(?:[^!M]|M[^!]).*?\*/`)
 
 // secret says that a statement's literals may be passwords, which no journal holds.
 func secret(verbs []string, text string) bool {
-	return passwordText.MatchString(text) || slices.ContainsFunc(verbs, func(v string) bool {
+	return mentionsPassword(text) || slices.ContainsFunc(verbs, func(v string) bool {
 		return strings.HasSuffix(v, " ROLE") || strings.HasSuffix(v, " USER") || strings.HasSuffix(v, " USER MAPPING") ||
 			strings.HasSuffix(v, " SUBSCRIPTION") || strings.HasSuffix(v, " SERVER")
 	})
+}
+
+// mentionsPassword is asked of every statement, and most have neither word.
+func mentionsPassword(text string) bool {
+	if !containsFold(text, "password") && !containsFold(text, "identified") {
+		return false
+	}
+	return passwordText.MatchString(text) || passwordText.MatchString(comments.ReplaceAllString(plainComment.ReplaceAllString(text, " "), " "))
+}
+
+// containsFold finds a lower-case word of ASCII in any case.
+func containsFold(text, word string) bool {
+	for i := 0; i+len(word) <= len(text); i++ {
+		if text[i]|0x20 == word[0] && strings.EqualFold(text[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
 }
 
 // constantMask is how the journal names a mask where the whole statement saw a

@@ -255,6 +255,7 @@ func (r *run) windowCall(x *ast.WindowFuncExpr, sc *scope) value {
 		r.gap(pos, "window function "+name+" is not known")
 	}
 	sc.windowed = true
+	sc.keyless = sc.keyless || len(r.windowKeys(&x.Spec, sc)) == 0
 	v := r.all(x.Args, sc)
 	if x.Distinct {
 		v = v.with(query.UseDistinct)
@@ -267,7 +268,11 @@ func (r *run) windowCall(x *ast.WindowFuncExpr, sc *scope) value {
 
 // windowOrders says that the rows of a window come in one order only.
 func (r *run) windowOrders(w *ast.WindowSpec, sc *scope) bool {
-	var keys []*ast.ByItem
+	return r.orders(sc, r.windowKeys(w, sc))
+}
+
+// windowKeys are the keys of a window and of those that it refers to.
+func (r *run) windowKeys(w *ast.WindowSpec, sc *scope) (keys []*ast.ByItem) {
 	for range maxDepth {
 		if w == nil {
 			break
@@ -287,5 +292,27 @@ func (r *run) windowOrders(w *ast.WindowSpec, sc *scope) bool {
 		}
 		w = sc.findWindow(next)
 	}
-	return r.orders(sc, keys)
+	return keys
+}
+
+// firstColumns uses those columns by which MariaDB orders rows for a window
+// without keys: the first one of the select list that is not constant. Of a
+// table that has one row all columns are, so that the first one of each counts.
+func (r *run) firstColumns(cols []column, sc *scope) {
+	if !sc.keyless || !r.cat.Server.MariaDB {
+		return
+	}
+	seen := map[int32]bool{}
+	for i := range cols {
+		first, known := false, false
+		for _, d := range cols[i].value.deps {
+			if d.scan >= 0 {
+				first, known = first || !seen[d.scan], true
+				seen[d.scan] = true
+			}
+		}
+		if first || !known {
+			r.use(cols[i].value, query.UseWindow)
+		}
+	}
 }

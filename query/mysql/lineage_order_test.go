@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -98,6 +99,29 @@ func TestScanOrder(t *testing.T) {
 		s := &NewAnalyzer(Options{CacheEntries: -1}).Analyze(sql, cat, lineageState()).Statements[0]
 		if got := ordersBy(&s.Facts); got != want {
 			t.Errorf("%s: ordered by %q, want %q", sql, got, want)
+		}
+	}
+}
+
+// A window without keys has its rows in the order of the first column.
+func TestKeylessWindows(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"SELECT ssn, id, COUNT(*) OVER () FROM customers":                                            true,
+		"SELECT id, ssn, COUNT(*) OVER () FROM customers":                                            false,
+		"SELECT *, COUNT(*) OVER () FROM customers":                                                  false,
+		"SELECT 1, NOW(), ssn, ROW_NUMBER() OVER w FROM customers WINDOW w AS ()":                    true,
+		"SELECT COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) c, ssn FROM customers":                      true,
+		"SELECT ssn, id, COUNT(*) OVER (ORDER BY id) FROM customers ORDER BY id":                     false,
+		"SELECT ssn, id FROM customers ORDER BY ROW_NUMBER() OVER ()":                                true,
+		"SELECT s.k, c.ssn, COUNT(*) OVER () FROM scratch s JOIN customers c ON c.id = s.id":         true,
+		"SELECT s.k, c.id, c.ssn, COUNT(*) OVER () FROM scratch s JOIN customers c ON c.id = s.id":   false,
+		"SELECT ssn, n FROM (SELECT ssn, COUNT(*) OVER () AS n FROM customers) x ORDER BY n":         true,
+		"SELECT ssn, id, ROW_NUMBER() OVER (w2) FROM customers WINDOW w AS (ORDER BY id), w2 AS (w)": false,
+		"SELECT addr, cid, COUNT(*) OVER () FROM v_contact":                                          false, // of another column
+	} {
+		s := &NewAnalyzer(Options{CacheEntries: -1}).Analyze(sql, lineageCatalog(), lineageState()).Statements[0]
+		if got := regexp.MustCompile(`customers\.ssn:[a-z,]*window`).MatchString(usesOf(&s.Facts)); got != want || !s.Complete {
+			t.Errorf("%s: %s (%s)", sql, usesOf(&s.Facts), reasonsOf(&s.Facts))
 		}
 	}
 }

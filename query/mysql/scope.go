@@ -21,6 +21,8 @@ type scope struct {
 	// aggregates is set once the query level calls an aggregate, windowed once
 	// it calls a window function.
 	aggregates, windowed bool
+	// keyless is set once a window has neither PARTITION BY nor ORDER BY.
+	keyless bool
 	// whole: nobody leaves out a column of the select list.
 	whole bool
 	// keys are what tells the rows of the level apart where it groups.

@@ -202,6 +202,7 @@ func (r *run) plain(s *ast.SelectStmt, sc *scope) []column {
 		sc.keys = shown
 	}
 	r.sort(s.OrderBy, cols, sc)
+	r.firstColumns(cols, sc)
 	return cols
 }
 

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// hangups tells when servers close connections on which nobody waits: that of
-// an idle session. One goroutine waits for all of them, as long as there are any.
+// hangups tells when a peer closes a connection on which nobody waits: the
+// server's of an idle session, the client's of a busy one. One goroutine waits for all of them, as long as there are any.
 type hangups struct {
 	mu      sync.Mutex
 	epoll   int // -1 without a goroutine

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
+
+	"github.com/weirdb/weir/protocol/mywire"
 )
 
 func ask(t *testing.T) context.Context {
@@ -214,6 +216,30 @@ func TestLivePlaintext(t *testing.T) {
 
 // TestLiveServerLeaves ends an idle session with its server's connection: the
 // driver sees that before it sends anything, and connects anew.
+// What nobody waits for does not run on.
+func TestLiveClientLeaves(t *testing.T) {
+	w := start(t, setup{})
+	c := w.raw("ana", nil)
+	c.say(mywire.AppendQuery(nil, "SELECT sleep(60), 'abandoned'", c.Capabilities))
+	other := w.open(func(*driver.Config) {})
+	running := func() string {
+		return one(t, other, "SELECT count(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%aband%' AND INFO NOT LIKE '%PROCESSLIST%'")
+	}
+	wait := func(want string, atMost time.Duration) {
+		t.Helper()
+		for begin := time.Now(); running() != want; time.Sleep(20 * time.Millisecond) {
+			if time.Since(begin) > atMost {
+				t.Fatalf("%s statements run", running())
+			}
+		}
+	}
+	wait("1", 10*time.Second)
+	_ = c.Net.Close()
+	wait("0", 2*time.Second)
+	gone := w.raw("ana", nil) // a session that is asked nothing ends with its client
+	_ = gone.Net.Close()
+}
+
 func TestLiveServerLeaves(t *testing.T) {
 	w := start(t, setup{})
 	db := w.open(func(*driver.Config) {})

@@ -70,6 +70,9 @@ func (s *session) run(ctx context.Context) proxy.EndReason {
 	}
 	s.mu.Unlock()
 	s.watchServer()
+	if stop, ok := s.handler.hangups.watch(s.conn.Conn, s.left); ok {
+		defer stop()
+	}
 	s.finish(s.contain(func() error {
 		if err := s.welcome(); err != nil {
 			return clientError(err)
@@ -198,6 +201,17 @@ func (s *session) abandoned() {
 	s.mu.Unlock()
 	if idle {
 		s.finish(end(proxy.EndUpstreamLost, nil))
+	}
+}
+
+// left ends a session whose client has left while a statement runs: what nobody
+// waits for does not run on. An idle one sees it itself.
+func (s *session) left() {
+	s.mu.Lock()
+	busy := s.busy && s.ending == nil
+	s.mu.Unlock()
+	if busy {
+		s.finish(&ended{reason: proxy.EndClientClosed})
 	}
 }
 

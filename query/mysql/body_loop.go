@@ -2,7 +2,6 @@ package mysql
 
 // loop walks FOR of MariaDB:
 //
-//	FOR i IN [REVERSE] a .. b DO … END FOR
 //	FOR r IN (SELECT …) DO … END FOR
 //	FOR r IN cursor DO … END FOR
 func (b *body) loop(i int) int {
@@ -23,20 +22,8 @@ func (b *body) loop(i int) int {
 		b.rowOf(name, b.cursors[foldName(name)])
 	case plain && i+1 == do && b.cursors[foldName(cursor)] != nil:
 		b.rowOf(name, b.cursors[foldName(cursor)])
-	default:
-		if t.word(i) == "reverse" {
-			i++
-		}
-		at := i
-		for at < do && !t.is(at, "..") {
-			at++
-		}
-		if at == do {
-			return b.fail("the bounds of FOR cannot be read")
-		}
-		b.read(b.value(i, at))
-		b.read(b.value(at+1, do))
-		b.local(name)
+	default: // bounds, whose dots the grammar's lexer would read in another way
+		return b.fail("FOR over numbers is not followed")
 	}
 	if b.fault != "" {
 		return b.r.end()

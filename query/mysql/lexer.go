@@ -179,7 +179,7 @@ func (lx *lexer) other(start int, c byte) token {
 			return t
 		}
 		return lx.bad(start, "unexpected backslash")
-	case '<', '>', '=', '!', '&', '|', ':', '-', '.':
+	case '<', '>', '=', '!', '&', '|', ':', '-':
 		return lx.token(tokenOperator, start, start+operatorLength(lx.text[start:]))
 	case ';':
 		if lx.bang {
@@ -201,7 +201,7 @@ func operatorLength(s string) int {
 	}
 	if len(s) >= 2 {
 		switch s[:2] {
-		case "..", "<=", ">=", "<>", "!=", "<<", ">>", "&&", "||", ":=", "->":
+		case "<=", ">=", "<>", "!=", "<<", ">>", "&&", "||", ":=", "->":
 			return 2
 		}
 	}
@@ -316,9 +316,7 @@ func (lx *lexer) skippedComment(rest string) string {
 }
 
 // dotted reports whether the last token was a dot.
-func (lx *lexer) dotted() bool {
-	return lx.last.kind == tokenOperator && lx.text[lx.last.start:lx.last.end] == "."
-}
+func (lx *lexer) dotted() bool { return lx.last.kind == tokenOperator && lx.text[lx.last.start] == '.' }
 
 // word reads a token that begins like an identifier.
 func (lx *lexer) word(start int) token {
@@ -394,7 +392,7 @@ func (lx *lexer) number(start int) token {
 		i++
 	}
 	switch {
-	case i >= len(text), strings.HasPrefix(text[i:], ".."): // the bounds of a loop
+	case i >= len(text):
 	case text[i] == '.':
 		return lx.real(start, i)
 	case text[i]|0x20 == 'e':

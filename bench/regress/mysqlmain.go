@@ -136,7 +136,8 @@ func mapsKeys(m map[string]int) func(func(string) bool) {
 type mainRun struct {
 	*side
 	args    []string
-	scripts string // a copy whose logins have passwords
+	scripts string            // a copy whose logins have passwords
+	globals map[string]string // the server's variables before the first script
 }
 
 func (m *mainRun) copyScripts() error {
@@ -228,24 +229,64 @@ func (m *mainRun) script(ctx context.Context, name string) (result, error) {
 
 var (
 	numbers = regexp.MustCompile(`(?i)(connection_id\(\)|thread|Id)(\s*[:=]?\s*)\d+`)
+	folders = regexp.MustCompile(`/tmp/weir-main-\d+|\btmp\w{6}\b`)
 	clocks  = regexp.MustCompile(`\b\d+\.\d{2,6}\b sec`)
 )
 
 // alike makes equal what no two runs share.
 func (m *mainRun) alike(text string) string {
 	text = strings.NewReplacer(m.password, "PASSWORD", m.folder, "FOLDER", ":"+strconv.Itoa(m.port), ":PORT").Replace(text)
+	text = folders.ReplaceAllString(text, "FOLDER")
 	return clocks.ReplaceAllString(numbers.ReplaceAllString(text, "${1}${2}N"), "N sec")
 }
 
 // keptDatabases stay between two scripts.
 var keptDatabases = []string{"information_schema", "mysql", "performance_schema", "sys", "mtr", "test"}
 
+// client has the command line client run statements.
+func (m *mainRun) client(ctx context.Context, statements string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port="+strconv.Itoa(m.port), "--user=root", "-N", "--batch", "--force", "--raw")
+	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m.password)
+	cmd.Stdin = strings.NewReader(statements)
+	return cmd
+}
+
+// restoreGlobals takes back what a script that broke off has left of the
+// server's variables.
+func (m *mainRun) restoreGlobals(ctx context.Context) error {
+	out, err := m.client(ctx, "SHOW GLOBAL VARIABLES").Output()
+	if err != nil {
+		return fmt.Errorf("read the server's variables: %w", err)
+	}
+	now := map[string]string{}
+	for _, line := range strings.Split(string(out), "\n") {
+		name, value, _ := strings.Cut(line, "\t")
+		now[name] = value
+	}
+	if m.globals == nil {
+		m.globals = now
+		return nil
+	}
+	var b strings.Builder
+	for name, value := range m.globals {
+		if now[name] == value || strings.HasPrefix(name, "gtid_") || strings.HasPrefix(name, "innodb_") && strings.HasSuffix(name, "_now") {
+			continue
+		}
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			value = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
+		}
+		fmt.Fprintf(&b, "SET GLOBAL %s = %s;\n", name, value)
+	}
+	_ = m.client(ctx, b.String()).Run() // some cannot be set, and were not
+	return nil
+}
+
 // reset leaves an empty database for the next script.
 func (m *mainRun) reset(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port="+strconv.Itoa(m.port), "--user=root", "-N", "--batch", "--force")
-	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m.password)
-	cmd.Stdin = strings.NewReader("SHOW DATABASES")
-	out, err := cmd.Output()
+	if err := m.restoreGlobals(ctx); err != nil {
+		return err
+	}
+	out, err := m.client(ctx, "SHOW DATABASES").Output()
 	if err != nil {
 		return fmt.Errorf("list databases: %w", err)
 	}
@@ -257,9 +298,7 @@ func (m *mainRun) reset(ctx context.Context) error {
 	}
 	b.WriteString("DROP DATABASE IF EXISTS test; CREATE DATABASE test CHARACTER SET latin1;")
 	for attempt := 0; ; attempt++ {
-		again := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
-		again.Env, again.Stdin = cmd.Env, strings.NewReader(b.String())
-		out, err := again.CombinedOutput()
+		out, err := m.client(ctx, b.String()).CombinedOutput()
 		if err == nil {
 			return nil
 		}

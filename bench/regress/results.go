@@ -52,7 +52,7 @@ func compare(direct, through results) []difference {
 		}
 		switch {
 		case a.outcome != b.outcome:
-			out = append(out, difference{name, fmt.Sprintf("%s: %s directly, %s through weir", name, a.outcome, b.outcome)})
+			out = append(out, difference{name, fmt.Sprintf("%s: %s directly, %s through weir%s", name, a.outcome, b.outcome, firstDifference(a.detail, b.detail))})
 		case a.detail != b.detail:
 			out = append(out, difference{name, fmt.Sprintf("%s: %s on both sides, but the output differs%s", name, a.outcome, firstDifference(a.detail, b.detail))})
 		}

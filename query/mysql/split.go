@@ -307,7 +307,7 @@ type printer struct {
 // put writes a text for what stands in src from start to end; same says that
 // it is that.
 func (p *printer) put(text string, start, end int, same bool) {
-	if start > p.end || text != "" && p.b.Len() > 0 && (isIdent(text[0]) && isIdent(p.last) || text[0] == '`' && p.last == '`' ||
+	if start > p.end || text != "" && p.b.Len() > 0 && (isIdent(text[0]) && isIdent(p.last) || text[0] == '`' && (p.last == '`' || isIdent(p.last)) ||
 		text[0] == '.' && p.edited && isDigit(p.last)) {
 		p.b.WriteByte(' ')
 	}

@@ -111,7 +111,7 @@ func (rd *reader) next(st *State) (*text, *TextError) {
 			return nil, complexError("too many tokens", t.client(tok.start))
 		}
 		t.tokens = append(t.tokens, tok)
-		t.whole = t.whole || len(t.tokens) <= maxPrefix && t.compound()
+		t.whole = t.whole || (len(t.tokens) <= maxPrefix || t.words(0, "set", "statement")) && t.compound()
 		if why := g.token(t.src, tok); why != "" {
 			return nil, complexError(why, t.client(tok.start))
 		}
@@ -160,7 +160,7 @@ func (t *text) original(pos int) int {
 }
 
 // maxPrefix is how many tokens may stand before the word that says what CREATE
-// is about.
+// is about. SET STATEMENT may set any number of variables first.
 const maxPrefix = 24
 
 // compound reports whether the statement is one that may hold semicolons, as

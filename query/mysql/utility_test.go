@@ -443,7 +443,7 @@ func TestMoreForms(t *testing.T) {
 
 func TestSeveral(t *testing.T) {
 	for sql, want := range map[string]bool{"BEGIN NOT ATOMIC SELECT 1; END; SELECT 2": true, "CREATE PROCEDURE p() SELECT 1": true,
-		"SET STATEMENT lc_messages='x' FOR BEGIN NOT ATOMIC SELECT 1; END": false,
+		"SET STATEMENT lc_messages='x' FOR BEGIN NOT ATOMIC SELECT 1; END":                                  false,
 		"SET STATEMENT a=1, b=2, c=3, d=4, e=5, f=6 FOR CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END": true, "BEGIN": false, "SELECT 1": false} {
 		if s := analyzeOne(t, sql); s.Several != want || s.Span.End != len(sql) {
 			t.Errorf("%s: several %v, span %v", sql, s.Several, s.Span)

@@ -2,6 +2,7 @@ package mysession_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/weirdb/weir/protocol/mywire"
+	"github.com/weirdb/weir/protocol/mywire/upstream"
+	"github.com/weirdb/weir/proxy/gate"
 )
 
 // scripted is a server that answers what sessions begin with by OK, and the
@@ -94,6 +97,31 @@ func TestLiveFileThatNoStatementOffers(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the server's connection stays open")
+	}
+}
+
+// TestLiveAnotherVersion: definitions of a server of another version say nothing
+// of what a text means here.
+func TestLiveAnotherVersion(t *testing.T) {
+	address, _ := scripted(t, []byte{mywire.MarkOK, 0, 0, 2, 0, 0, 0})
+	w := start(t, setup{upstream: address})
+	gaps := make(chan string, 10)
+	w.gate.tickets = func(s gate.Statement) *gate.Ticket {
+		gaps <- fmt.Sprint(s.Facts.Complete, s.Facts.Gaps)
+		return &gate.Ticket{Facts: s.Facts}
+	}
+	c := w.raw("ana", func(c *upstream.Config) { c.Database = "" })
+	for len(gaps) > 0 {
+		<-gaps
+	}
+	c.say(mywire.AppendQuery(nil, "SELECT 'now'", 0))
+	select {
+	case got := <-gaps:
+		if !strings.Contains(got, "false") || !strings.Contains(got, "the session's server is 5.5.5-10.11.0-MariaDB") {
+			t.Errorf("gaps %s", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody was asked")
 	}
 }
 

@@ -32,8 +32,13 @@ type session struct {
 	last     uint32 // the statement that was prepared last
 	// quoting is set after a statement whose texts are withheld: the server
 	// repeats them on SHOW WARNINGS.
-	quoting   bool
-	tracking  tracking
+	quoting  bool
+	tracking tracking
+	// compared are definitions that are those of the session's server.
+	compared struct {
+		catalog *mysql.Catalog
+		up      *upstream.Conn
+	}
 	refreshed time.Time // when new definitions were last looked for in vain
 
 	mu   sync.Mutex

@@ -376,9 +376,13 @@ func (s *session) after(ctx context.Context, after mysql.Token) (*mysql.Catalog,
 // analyse says what a text means now. Without a catalog, it means anything.
 func (s *session) analyse(ctx context.Context, text string, state *mysql.State) (*mysql.Analysis, *mysql.Catalog) {
 	catalog, err := s.current(ctx)
+	if err == nil && !s.ownServer(catalog) { // perhaps it was replaced a moment ago
+		if catalog, err = s.after(ctx, s.datasource.Catalogs.Invalidate()); err == nil && !s.ownServer(catalog) {
+			return unread(text, fmt.Sprintf("the session's server is %s, and the definitions are those of %s", s.up.ServerVersion, catalog.Server.VersionText))
+		}
+	}
 	if err != nil {
-		st := unknownStatement(text, "the definitions of the database cannot be read now")
-		return &mysql.Analysis{Statements: []mysql.Statement{*st}, Err: &mysql.TextError{Message: "no catalog", Pos: -1}}, nil
+		return unread(text, "the definitions of the database cannot be read now")
 	}
 	a := s.datasource.Analyzer.Analyze(text, catalog, state)
 	if len(a.UnresolvedNames()) == 0 || time.Since(s.refreshed) < refreshPause {
@@ -394,6 +398,28 @@ func (s *session) analyse(ctx context.Context, text string, state *mysql.State) 
 		return a, catalog
 	}
 	return s.datasource.Analyzer.Analyze(text, fresh, state), fresh
+}
+
+// unread is the analysis of a text that may mean anything.
+func unread(text, why string) (*mysql.Analysis, *mysql.Catalog) {
+	st := unknownStatement(text, why)
+	return &mysql.Analysis{Statements: []mysql.Statement{*st}, Err: &mysql.TextError{Message: why, Pos: -1}}, nil
+}
+
+// ownServer says that the definitions are those of a server of the session's
+// own kind and version: another runs other comments. The servers behind one
+// address may differ.
+func (s *session) ownServer(c *mysql.Catalog) bool {
+	if s.compared.catalog == c && s.compared.up == s.up {
+		return true
+	}
+	version := s.up.ServerVersion
+	own := mysql.ParseServer(version, "")
+	if version != c.Server.VersionText && (own.Version != c.Server.Version || own.MariaDB != c.Server.MariaDB) {
+		return false
+	}
+	s.compared.catalog, s.compared.up = c, s.up
+	return true
 }
 
 // refreshPause is how long names that nobody defines do not make the session

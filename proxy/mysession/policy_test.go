@@ -2,6 +2,8 @@ package mysession_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -214,10 +216,29 @@ func TestLiveLocalFile(t *testing.T) {
 
 func TestLiveCompression(t *testing.T) {
 	w := start(t, setup{})
-	c := w.raw("ana", func(cfg *upstream.Config) { cfg.Compression = upstream.Zlib })
+	c := w.raw("ana", func(cfg *upstream.Config) { cfg.Compression, cfg.Reader.MaxBody = upstream.Zlib, 64<<20 })
 	var length int
 	if _, err := c.Query("SELECT repeat('x', 300000)", func(cells [][]byte) error { length = len(cells[0]); return nil }); err != nil || length != 300000 {
 		t.Errorf("%d bytes, %v", length, err)
+	}
+	// Packets of 16 MiB and more, which compress badly, both ways.
+	noise := make([]byte, 9<<20)
+	_, _ = rand.Read(noise)
+	text := hex.EncodeToString(noise)
+	c.say(mywire.AppendQuery(nil, "SELECT '"+text+"'", c.Capabilities))
+	same := false
+	for range 4 { // their number, one definition, the row, the end
+		body, err := c.Reader.Body(64 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same = same || strings.HasSuffix(string(body), text)
+		if err := c.Reader.Discard(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !same {
+		t.Error("the text did not come back")
 	}
 	for range 5 {
 		if _, err := c.Query("SELECT 1; SELECT 2", nil); err != nil {

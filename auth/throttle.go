@@ -26,8 +26,9 @@ const (
 // one name from one address there is a pause before the next attempt, which
 // doubles with each; failures of one name from everywhere, and of many names
 // from one address, cost shorter pauses. Whether a name exists makes no
-// difference. It counts attempts under way as failed, so that many at once
-// gain nothing. A nil Throttle lets everybody try.
+// difference. Attempts under way count for nothing, so that a pool may open
+// all its connections at once; but where there are pauses, one is made at a
+// time. A nil Throttle lets everybody try.
 type Throttle struct {
 	pair, user, address rule
 
@@ -58,6 +59,7 @@ type pairKey struct {
 // counter counts failures that followed each other.
 type counter struct {
 	failures int
+	pending  int // attempts under way
 	last     time.Time
 	until    time.Time // no attempt before
 }
@@ -98,14 +100,16 @@ func (t *Throttle) Guard(user string, from net.Addr, attempt func() (*Identity, 
 		try.Passed()
 	case errors.As(err, &away):
 		try.Abandoned()
+	default:
+		try.Failed(time.Now())
 	}
 	return identity, err
 }
 
 // Try is an attempt that may be made. One of its methods tells how it ended.
 type Try struct {
-	throttle *Throttle
-	counters []*counter // the pair's, the name's, and where it counts the address's
+	throttle            *Throttle
+	pair, name, address *counter
 }
 
 // Admit lets somebody try a password, or returns a *Failure that says how long
@@ -118,25 +122,32 @@ func (t *Throttle) Admit(user string, from netip.Addr, now time.Time) (*Try, err
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	pair, name, address := count(t.pairs, pairKey{user, network}, now), count(t.users, user, now), count(t.addresses, network, now)
-	until := pair.until
-	for _, c := range []*counter{name, address} {
-		if c.until.After(until) {
-			until = c.until
-		}
-	}
+	until := later(pair.earliest(t.pair, now), later(name.earliest(t.user, now), address.earliest(t.address, now)))
 	if wait := until.Sub(now); wait > 0 {
 		wait = (wait + time.Second - 1).Truncate(time.Second)
 		return nil, &Failure{Public: fmt.Sprintf("too many failed logins of user \"%s\": try again in %s", user, wait), Reason: ReasonThrottled,
 			Cause: fmt.Errorf("%d failed in a row from %s, %d of the name, %d names from the address", pair.failures, network, name.failures, address.failures)}
 	}
-	try := &Try{throttle: t, counters: []*counter{pair, name}}
-	pair.add(t.pair, now)
-	name.add(t.user, now)
-	if pair.failures == 1 { // the address's are different names: one client that goes on and on is one
-		address.add(t.address, now)
-		try.counters = append(try.counters, address)
+	for _, c := range []*counter{pair, name, address} {
+		c.pending++
+		c.last = now
 	}
-	return try, nil
+	return &Try{t, pair, name, address}, nil
+}
+
+// earliest is when the next attempt may be made.
+func (c *counter) earliest(r rule, now time.Time) time.Time {
+	if c.failures > r.free && c.pending > 0 {
+		return later(c.until, now.Add(time.Second))
+	}
+	return c.until
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // networkOf is the address, or for IPv6 the network of one customer.
@@ -166,30 +177,36 @@ func (c *counter) add(r rule, now time.Time) {
 
 // Passed forgets the failures of the name, from this address and elsewhere.
 func (t *Try) Passed() {
-	if t == nil {
-		return
-	}
-	t.throttle.mu.Lock()
-	defer t.throttle.mu.Unlock()
-	for i, c := range t.counters {
-		if i < 2 {
-			c.failures = 0
-		} else {
-			c.failures = max(0, c.failures-1)
+	t.end(func() {
+		for _, c := range []*counter{t.pair, t.name} {
+			c.failures, c.until = 0, time.Time{}
 		}
-		c.until = time.Time{}
-	}
+	})
+}
+
+// Failed counts a failure. The address's are different names: one client that
+// goes on and on is one.
+func (t *Try) Failed(now time.Time) {
+	t.end(func() {
+		t.pair.add(t.throttle.pair, now)
+		t.name.add(t.throttle.user, now)
+		if t.pair.failures == 1 {
+			t.address.add(t.throttle.address, now)
+		}
+	})
 }
 
 // Abandoned takes the attempt back: nobody could say whether it would pass.
-func (t *Try) Abandoned() {
+func (t *Try) Abandoned() { t.end(func() {}) }
+
+func (t *Try) end(how func()) {
 	if t == nil {
 		return
 	}
 	t.throttle.mu.Lock()
 	defer t.throttle.mu.Unlock()
-	for _, c := range t.counters {
-		c.failures = max(0, c.failures-1)
-		c.until = time.Time{}
+	for _, c := range []*counter{t.pair, t.name, t.address} {
+		c.pending--
 	}
+	how()
 }

@@ -16,10 +16,11 @@ func guess(t *testing.T, th *Throttle, now *time.Time, during time.Duration, who
 	made := 0
 	for end := now.Add(during); now.Before(end); *now = now.Add(100 * time.Millisecond) {
 		user, from := who(made)
-		_, err := th.Admit(user, from, *now)
+		try, err := th.Admit(user, from, *now)
 		var f *Failure
 		switch {
 		case err == nil:
+			try.Failed(*now)
 			made++
 		case !errors.As(err, &f) || f.Reason != ReasonThrottled || !strings.Contains(f.Public, "try again in "):
 			t.Fatal(err)
@@ -61,6 +62,10 @@ func TestThrottleLetsPeopleIn(t *testing.T) {
 		}
 		return try
 	}
+	fail := func(user string, from int) {
+		t.Helper()
+		admit(user, from).Failed(now)
+	}
 	refused := func(user string, from int) {
 		t.Helper()
 		if _, err := th.Admit(user, address(from), now); err == nil {
@@ -68,33 +73,40 @@ func TestThrottleLetsPeopleIn(t *testing.T) {
 		}
 	}
 	for range 3 {
-		admit("ana", 1)
+		fail("ana", 1)
 	}
-	admit("ana", 1)
+	fail("ana", 1)
 	refused("ana", 1)
 	admit("bob", 1).Passed() // another name from there
 	admit("ana", 2).Passed() // the same from elsewhere, which is the real one
 	refused("ana", 1)
 	now = now.Add(time.Second)
-	admit("ana", 1)
+	fail("ana", 1)
 	now = now.Add(time.Second)
 	refused("ana", 1) // the pause doubles
 	now = now.Add(time.Second)
 	admit("ana", 1).Passed()
 	for range 3 {
-		admit("ana", 1)
+		fail("ana", 1)
 	}
 	now = now.Add(throttleMemory + time.Second)
 	for range 4 {
-		admit("ana", 1) // forgotten
+		fail("ana", 1) // forgotten
 	}
 	for range 50 { // clients that ask for a password first
 		admit("carl", 1).Abandoned()
 	}
-	for range 4 {
-		admit("dora", 1) // many at once are counted before they fail
+	var pool []*Try
+	for range 100 { // a pool opens its connections
+		pool = append(pool, admit("dora", 1))
+	}
+	for _, try := range pool {
+		try.Failed(now)
 	}
 	refused("dora", 1)
+	now = now.Add(time.Minute)
+	admit("dora", 1)
+	refused("dora", 1) // one at a time now
 	var off *Throttle
 	if NewThrottle(0, time.Minute) != nil {
 		t.Error("0 attempts is no throttle")

@@ -206,8 +206,8 @@ func (m *mainRun) copyFolder(from, to string) error {
 	return nil
 }
 
-// mainTimeout bounds one script, in seconds.
-const mainTimeout = 90 * time.Second
+// mainTimeout bounds one script.
+const mainTimeout = 5 * time.Minute
 
 // script runs one script and gives its output.
 func (m *mainRun) script(ctx context.Context, name string) (result, error) {

@@ -32,9 +32,39 @@ func segmentName(num int) string {
 	return fmt.Sprintf("%s%08d%s", segmentPrefix, num, segmentSuffix)
 }
 
-// listSegments returns the segments in dir by number. While a segment is being
-// compressed both its files exist; the plain one counts.
+// listings bounds how often a directory that changes is listed.
+const listings = 10
+
+// listSegments returns the segments in dir by number. A directory is not read
+// at one moment: what is made and renamed meanwhile can be missing although
+// something newer is there. So a gap counts, and where the journal begins,
+// when a second listing says the same.
 func listSegments(dir string) ([]segment, error) {
+	segs, err := listOnce(dir)
+	for range listings {
+		if err != nil {
+			return nil, err
+		}
+		before := segs
+		if segs, err = listOnce(dir); err == nil && settled(before, segs) {
+			break
+		}
+	}
+	return segs, err
+}
+
+// settled says that segs, listed after before, is what the directory holds.
+func settled(before, segs []segment) bool {
+	sameNum := func(a, b segment) bool { return a.num == b.num }
+	if slices.EqualFunc(before, segs, sameNum) {
+		return true
+	}
+	return len(before) > 0 && len(segs) > 0 && before[0].num == segs[0].num && segs[len(segs)-1].num-segs[0].num+1 == len(segs)
+}
+
+// listOnce lists dir. While a segment is being compressed both its files
+// exist; the plain one counts.
+func listOnce(dir string) ([]segment, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list audit segments: %w", err)

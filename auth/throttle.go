@@ -20,6 +20,7 @@ const ReasonThrottled Reason = "throttled"
 const (
 	throttled      = 16 << 10 // of each kind, those used last
 	throttleMemory = 15 * time.Minute
+	knownFor       = 30 * 24 * time.Hour // since the last login
 )
 
 // Throttle bounds how often passwords can be guessed. After some failures of
@@ -28,12 +29,15 @@ const (
 // from one address, cost shorter pauses. Whether a name exists makes no
 // difference. Attempts under way count for nothing, so that a pool may open
 // all its connections at once; but where there are pauses, one is made at a
-// time. A nil Throttle lets everybody try.
+// time. Where a name has logged in from lately, only its own failures from
+// there count: nobody elsewhere can keep it out. A nil Throttle lets everybody
+// try.
 type Throttle struct {
 	pair, user, address rule
 
 	mu        sync.Mutex
-	pairs     *simplelru.LRU[pairKey, *counter] // guarded by mu, as those below
+	known     *simplelru.LRU[pairKey, time.Time] // last login; guarded by mu, as those below
+	pairs     *simplelru.LRU[pairKey, *counter]
 	users     *simplelru.LRU[string, *counter]
 	addresses *simplelru.LRU[netip.Prefix, *counter]
 }
@@ -75,7 +79,8 @@ func NewThrottle(attempts int, longest time.Duration) *Throttle {
 	// Short enough not to keep somebody out on purpose.
 	t.user = rule{10 * attempts, min(longest, 5*time.Second)}
 	t.address = rule{20 * attempts, min(longest, 10*time.Second)}
-	t.pairs, _ = simplelru.NewLRU[pairKey, *counter](throttled, nil) // fails for sizes below 1 alone
+	t.known, _ = simplelru.NewLRU[pairKey, time.Time](throttled, nil) // fails for sizes below 1 alone
+	t.pairs, _ = simplelru.NewLRU[pairKey, *counter](throttled, nil)
 	t.users, _ = simplelru.NewLRU[string, *counter](throttled, nil)
 	t.addresses, _ = simplelru.NewLRU[netip.Prefix, *counter](throttled, nil)
 	return t
@@ -93,11 +98,18 @@ func (t *Throttle) Guard(user string, from net.Addr, attempt func() (*Identity, 
 	if err != nil {
 		return nil, err
 	}
+	ended := false
+	defer func() {
+		if !ended { // a panic
+			try.Failed(time.Now())
+		}
+	}()
 	identity, err := attempt()
+	ended = true
 	var away *store.Unavailable
 	switch {
 	case err == nil:
-		try.Passed()
+		try.Passed(time.Now())
 	case errors.As(err, &away):
 		try.Abandoned()
 	default:
@@ -109,6 +121,7 @@ func (t *Throttle) Guard(user string, from net.Addr, attempt func() (*Identity, 
 // Try is an attempt that may be made. One of its methods tells how it ended.
 type Try struct {
 	throttle            *Throttle
+	key                 pairKey
 	pair, name, address *counter
 }
 
@@ -118,21 +131,24 @@ func (t *Throttle) Admit(user string, from netip.Addr, now time.Time) (*Try, err
 	if t == nil {
 		return nil, nil
 	}
-	network := networkOf(from)
+	key := pairKey{user, networkOf(from)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pair, name, address := count(t.pairs, pairKey{user, network}, now), count(t.users, user, now), count(t.addresses, network, now)
-	until := later(pair.earliest(t.pair, now), later(name.earliest(t.user, now), address.earliest(t.address, now)))
+	pair, name, address := count(t.pairs, key, now), count(t.users, user, now), count(t.addresses, key.address, now)
+	until := pair.earliest(t.pair, now)
+	if at, ok := t.known.Get(key); !ok || now.Sub(at) > knownFor {
+		until = later(until, later(name.earliest(t.user, now), address.earliest(t.address, now)))
+	}
 	if wait := until.Sub(now); wait > 0 {
 		wait = (wait + time.Second - 1).Truncate(time.Second)
 		return nil, &Failure{Public: fmt.Sprintf("too many failed logins of user \"%s\": try again in %s", user, wait), Reason: ReasonThrottled,
-			Cause: fmt.Errorf("%d failed in a row from %s, %d of the name, %d names from the address", pair.failures, network, name.failures, address.failures)}
+			Cause: fmt.Errorf("%d failed in a row from %s, %d of the name, %d names from the address", pair.failures, key.address, name.failures, address.failures)}
 	}
 	for _, c := range []*counter{pair, name, address} {
 		c.pending++
 		c.last = now
 	}
-	return &Try{t, pair, name, address}, nil
+	return &Try{t, key, pair, name, address}, nil
 }
 
 // earliest is when the next attempt may be made.
@@ -175,12 +191,13 @@ func (c *counter) add(r rule, now time.Time) {
 	c.last, c.until = now, now.Add(r.pause(c.failures))
 }
 
-// Passed forgets the failures of the name, from this address and elsewhere.
-func (t *Try) Passed() {
+// Passed forgets the failures of the name from this address, and remembers that
+// it logs in from there. Those from elsewhere were somebody else's.
+func (t *Try) Passed(now time.Time) {
 	t.end(func() {
-		for _, c := range []*counter{t.pair, t.name} {
-			c.failures, c.until = 0, time.Time{}
-		}
+		t.name.failures = max(0, t.name.failures-t.pair.failures)
+		t.pair.failures, t.pair.until = 0, time.Time{}
+		t.throttle.known.Add(t.key, now)
 	})
 }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -77,15 +78,15 @@ func TestThrottleLetsPeopleIn(t *testing.T) {
 	}
 	fail("ana", 1)
 	refused("ana", 1)
-	admit("bob", 1).Passed() // another name from there
-	admit("ana", 2).Passed() // the same from elsewhere, which is the real one
+	admit("bob", 1).Passed(now) // another name from there
+	admit("ana", 2).Passed(now) // the same from elsewhere, which is the real one
 	refused("ana", 1)
 	now = now.Add(time.Second)
 	fail("ana", 1)
 	now = now.Add(time.Second)
 	refused("ana", 1) // the pause doubles
 	now = now.Add(time.Second)
-	admit("ana", 1).Passed()
+	admit("ana", 1).Passed(now)
 	for range 3 {
 		fail("ana", 1)
 	}
@@ -115,8 +116,79 @@ func TestThrottleLetsPeopleIn(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	try.Passed()
+	try.Passed(now)
 	try.Abandoned()
+}
+
+// TestThrottleKeepsNobodyOut: what others do elsewhere is no reason to refuse a
+// name where it has logged in before, and is forgotten by no login of it.
+func TestThrottleKeepsNobodyOut(t *testing.T) {
+	th, now := NewThrottle(5, time.Minute), time.Unix(1e9, 0)
+	login := func(user string, from int) error {
+		try, err := th.Admit(user, address(from), now)
+		if err == nil {
+			try.Passed(now)
+		}
+		return err
+	}
+	if err := login("ana", 1); err != nil {
+		t.Fatal(err)
+	}
+	guesses := 0
+	attack := func(user string, from int) {
+		if try, err := th.Admit(user, address(from), now); err == nil {
+			try.Failed(now)
+			guesses++
+		}
+	}
+	for i := range 20_000 {
+		attack("ana", 1000+i)
+		attack(fmt.Sprint(i), 1)
+		if i%10 == 0 {
+			if err := login("ana", 1); err != nil {
+				t.Fatalf("after %d guesses elsewhere: %v", i, err)
+			}
+		}
+		now = now.Add(10 * time.Millisecond)
+	}
+	if guesses > 50+3+40+100+4+20 {
+		t.Errorf("%d guesses in 200 s", guesses)
+	}
+	if err := login("ana", 2); err == nil {
+		t.Error("it was let try from a new address")
+	}
+	// One attempt that hangs delays those from new addresses alone.
+	now = now.Add(10 * time.Second)
+	if _, err := th.Admit("ana", address(999_999), now); err != nil {
+		t.Fatal(err)
+	}
+	if err := login("ana", 2); err == nil {
+		t.Error("two at a time from new addresses")
+	}
+	if err := login("ana", 1); err != nil {
+		t.Error(err)
+	}
+	now = now.Add(knownFor + time.Second)
+	for i := range 100 {
+		attack("ana", 1000+i)
+	}
+	if err := login("ana", 1); err == nil {
+		t.Error("an address is known for ever")
+	}
+}
+
+func TestGuardPanics(t *testing.T) {
+	th := NewThrottle(1, time.Minute)
+	from := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}
+	for range 2 {
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = th.Guard("ana", from, func() (*Identity, error) { panic("broken") })
+		}()
+	}
+	if _, err := th.Admit("ana", from.AddrPort().Addr(), time.Now().Add(2*time.Second)); err != nil {
+		t.Errorf("the attempt that broke is under way still: %v", err)
+	}
 }
 
 func TestThrottleIsBounded(t *testing.T) {

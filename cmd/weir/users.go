@@ -106,29 +106,60 @@ func (r *daemon) userChanged(ctx context.Context, c store.Change) {
 	if c.UserID == "" || c.Kind == store.KindUserAdded {
 		return
 	}
-	for _, l := range r.server.Sessions() {
-		if l.UserID == c.UserID && r.outdated(ctx, &l) {
-			r.log.Info("session of a changed user ends", "session", l.ID, "change", string(c.Kind))
-			r.server.EndSession(l.ID, proxy.EndUserDisabled)
+	for _, id := range concerned(r.server.Sessions(), c, func(l *proxy.Login) (bool, error) { return r.outdated(ctx, l) }) {
+		r.log.Info("session of a changed user ends", "session", id, "change", string(c.Kind))
+		r.server.EndSession(id, proxy.EndUserDisabled)
+	}
+}
+
+// concerned returns the ids of the sessions that a change of a user ends. A
+// login may have followed the change; where nobody can tell, it counts as before.
+func concerned(sessions []proxy.Login, c store.Change, outdated func(*proxy.Login) (bool, error)) (ids []string) {
+	for _, l := range sessions {
+		if l.UserID != c.UserID {
+			continue
+		}
+		if old, err := outdated(&l); old || err != nil {
+			ids = append(ids, l.ID)
 		}
 	}
+	return ids
 }
 
 // outdated says that a session's user is gone, disabled, or has changed since
-// the login. While the store cannot be read nobody knows, and sessions go on.
-func (r *daemon) outdated(ctx context.Context, l *proxy.Login) bool {
+// the login. An error means that the store cannot be read.
+func (r *daemon) outdated(ctx context.Context, l *proxy.Login) (bool, error) {
 	u, err := r.store.LookupUser(ctx, l.User)
 	var missing *store.NotFound
-	return errors.As(err, &missing) || err == nil && (u.ID != l.UserID || u.Disabled() || !u.UpdatedAt.Equal(l.Version))
+	if errors.As(err, &missing) {
+		return true, nil
+	}
+	return err == nil && (u.ID != l.UserID || u.Disabled() || !u.UpdatedAt.Equal(l.Version)), err
 }
 
-// recheck ends the sessions that are outdated.
+// recheck ends the sessions that are outdated. Sessions go on while the store
+// cannot be read, and are looked at when it can again.
 func (r *daemon) recheck(ctx context.Context) {
+	for !r.rechecked(ctx) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (r *daemon) rechecked(ctx context.Context) bool {
 	for _, l := range r.server.Sessions() {
-		if r.outdated(ctx, &l) {
+		outdated, err := r.outdated(ctx, &l)
+		if err != nil {
+			return false
+		}
+		if outdated {
 			r.server.EndSession(l.ID, proxy.EndUserDisabled)
 		}
 	}
+	return true
 }
 
 // stillValid says why a login that was just proven is void: the user changed

@@ -84,7 +84,7 @@ func (a *Authenticator) candidate(ctx context.Context, name string) (candidate, 
 		text = mockText
 	}
 	c := candidate{user: user, verifier: mock, cause: err}
-	verifier, parseErr := ParseVerifier(string(text))
+	verifier, parseErr := ParseVerifier(scramOf(text))
 	if parseErr == nil {
 		c.verifier = verifier // a disabled user goes on showing the same salt
 	}

@@ -24,7 +24,7 @@ type Identity struct {
 	Version time.Time
 }
 
-// The values of Identity.Method.
+// The values of Identity.Method; that of Kept is the mechanism.
 const (
 	MethodSCRAM       = "scram-sha-256"
 	MethodSCRAMPlus   = "scram-sha-256-plus"

@@ -114,8 +114,9 @@ type Audit struct {
 
 // Auth says how to log in.
 type Auth struct {
-	CertificateUser string  `yaml:"certificate_user" enum:"cn,email,dns,uri" default:"cn" doc:"The part of a client certificate that names the user."`
-	Lockout         Lockout `yaml:"lockout" doc:"Pauses after failed passwords."`
+	CertificateUser string   `yaml:"certificate_user" enum:"cn,email,dns,uri" default:"cn" doc:"The part of a client certificate that names the user."`
+	Lockout         Lockout  `yaml:"lockout" doc:"Pauses after failed passwords."`
+	MySQLPlugins    []string `yaml:"mysql_plugins" enum:"caching_sha2_password,client_ed25519,mysql_native_password" doc:"How MySQL clients prove passwords, the plugin that weir proposes first. caching_sha2_password, which alone is there if not set, has to be among them; the others need verifiers that are kept of passwords set from then on."`
 }
 
 // Lockout is how long somebody has to wait who gives wrong passwords.

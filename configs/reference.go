@@ -43,6 +43,8 @@ func kindName(f reflect.StructField) string {
 		return "duration"
 	case f.Type == sizeType:
 		return "size"
+	case f.Tag.Get("enum") != "" && f.Type.Kind() == reflect.Slice:
+		return "list of " + strings.ReplaceAll(f.Tag.Get("enum"), ",", ", ")
 	case f.Tag.Get("enum") != "":
 		return strings.ReplaceAll(f.Tag.Get("enum"), ",", ", ")
 	case f.Type.Kind() == reflect.Slice:

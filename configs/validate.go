@@ -61,6 +61,7 @@ func (v *validator) config(c *Config) {
 	v.store(&c.Store)
 	v.atLeast("auth.lockout.attempts", int64(c.Auth.Lockout.Attempts), 0, "0")
 	v.atLeast("auth.lockout.longest", int64(c.Auth.Lockout.Longest), int64(time.Second), "1s")
+	v.plugins(c.Auth.MySQLPlugins)
 	v.policy(&c.Policy)
 	v.secretSources(&c.Secrets)
 	if c.Admin.Address != "off" {
@@ -260,5 +261,17 @@ func (v *validator) positive(path string, n int) { v.atLeast(path, int64(n), 1, 
 func (v *validator) atLeast(path string, n, least int64, shown string) {
 	if n < least {
 		v.fault(path, "%s is less than %s", path, shown)
+	}
+}
+
+// plugins checks auth.mysql_plugins, whose names the decoder knows.
+func (v *validator) plugins(names []string) {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			v.fault(fmt.Sprintf("auth.mysql_plugins[%d]", i), "%s is there twice; remove it", name)
+		}
+	}
+	if len(names) > 0 && !slices.Contains(names, "caching_sha2_password") {
+		v.fault("auth.mysql_plugins", "caching_sha2_password has to be among them: users without other verifiers could not log in")
 	}
 }

@@ -59,8 +59,8 @@ func namedChangeCommand(open storeOpener, noun, verb, short, done string, do fun
 		Example: "  weir " + noun + " " + verb + " sales",
 		Args:    arguments(1),
 		RunE: reporting(func(cmd *cobra.Command, args []string) error {
-			return withStore(cmd.Context(), open, func(s *store.Store) error {
-				if err := do(s, cmd.Context(), args[0]); err != nil {
+			return withStore(cmd.Context(), open, func(s *accounts) error {
+				if err := do(s.Store, cmd.Context(), args[0]); err != nil {
 					return err
 				}
 				return reportDone(cmd, output, done, args[0], "")
@@ -80,8 +80,8 @@ func namedListCommand(open storeOpener, kind namedKind) *cobra.Command {
 		Example: "  weir " + kind.noun + " list --output json",
 		Args:    arguments(0),
 		RunE: reporting(func(cmd *cobra.Command, _ []string) error {
-			return withStore(cmd.Context(), open, func(s *store.Store) error {
-				entries, err := kind.list(s, cmd.Context())
+			return withStore(cmd.Context(), open, func(s *accounts) error {
+				entries, err := kind.list(s.Store, cmd.Context())
 				if err != nil {
 					return err
 				}

@@ -44,7 +44,7 @@ func (r *daemon) handlers(ctx context.Context) (map[string]proxy.Handler, error)
 			Gate: pgsession.FromGate(g), Datasource: r.datasource, MaskKeys: keys, Logger: r.log,
 			StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
 			Stall: l.Stall, WriteStall: l.WriteStall, MaxMessage: int(l.Message)}),
-		protocolMySQL: mysession.New(mysession.Options{Auth: authenticator, CertificateLogin: true, Throttle: throttle, Recheck: r.stillValid,
+		protocolMySQL: mysession.New(mysession.Options{Auth: authenticator, CertificateLogin: true, Plugins: r.config.Auth.MySQLPlugins, Throttle: throttle, Recheck: r.stillValid,
 			Gate: mysession.FromGate(g), Datasource: r.mysqlDatasource, Shown: r.mysqlShown, MaskKeys: keys, Logger: r.log,
 			StartupTimeout: l.Startup, IdleTimeout: l.Idle, IdleInTransaction: l.IdleInTransaction,
 			Stall: l.Stall, WriteStall: l.WriteStall, MaxMessage: int(l.Message)}),

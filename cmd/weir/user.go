@@ -12,8 +12,14 @@ import (
 	"github.com/weirdb/weir/store"
 )
 
+// accounts is a store, and what the configuration says of the passwords in it.
+type accounts struct {
+	*store.Store
+	plugins []string // auth.mysql_plugins
+}
+
 // storeOpener opens the store that the configuration names.
-type storeOpener func(context.Context) (*store.Store, error)
+type storeOpener func(context.Context) (*accounts, error)
 
 const exitCodesHelp = `
 
@@ -56,7 +62,7 @@ func classify(err error) error {
 }
 
 // withStore opens the store around a command's work.
-func withStore(ctx context.Context, open storeOpener, work func(*store.Store) error) error {
+func withStore(ctx context.Context, open storeOpener, work func(*accounts) error) error {
 	s, err := open(ctx)
 	if err != nil {
 		return err
@@ -124,12 +130,12 @@ the password. Groups and projects have to exist.` + exitCodesHelp,
 			if err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), open, func(s *store.Store) error {
-				name, err := unusedName(cmd.Context(), s, args[0]) // before asking for a password
+			return withStore(cmd.Context(), open, func(s *accounts) error {
+				name, err := unusedName(cmd.Context(), s.Store, args[0]) // before asking for a password
 				if err != nil {
 					return err
 				}
-				secret, err := password.read(cmd, name)
+				secret, err := password.read(cmd, name, s.plugins)
 				if err != nil {
 					return err
 				}
@@ -163,11 +169,11 @@ input, or generated and printed once. --no-password ends password logins.` + exi
   weir user passwd ana --generate`,
 		Args: arguments(1),
 		RunE: reporting(func(cmd *cobra.Command, args []string) error {
-			return withStore(cmd.Context(), open, func(s *store.Store) error {
+			return withStore(cmd.Context(), open, func(s *accounts) error {
 				if _, err := s.LookupUser(cmd.Context(), args[0]); err != nil { // before asking for a password
 					return err
 				}
-				secret, err := password.read(cmd, args[0])
+				secret, err := password.read(cmd, args[0], s.plugins)
 				if err != nil {
 					return err
 				}
@@ -202,7 +208,7 @@ func userEditCommand(open storeOpener) *cobra.Command {
 			if update.ProjectRoles, err = projectRoles(projects, true); err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), open, func(s *store.Store) error {
+			return withStore(cmd.Context(), open, func(s *accounts) error {
 				if err := s.UpdateUser(cmd.Context(), args[0], update); err != nil {
 					return err
 				}
@@ -228,8 +234,8 @@ func userSwitchCommand(open storeOpener, verb, short string, do func(*store.Stor
 		Example: "  weir user " + verb + " ana",
 		Args:    arguments(1),
 		RunE: reporting(func(cmd *cobra.Command, args []string) error {
-			return withStore(cmd.Context(), open, func(s *store.Store) error {
-				if err := do(s, cmd.Context(), args[0]); err != nil {
+			return withStore(cmd.Context(), open, func(s *accounts) error {
+				if err := do(s.Store, cmd.Context(), args[0]); err != nil {
 					return err
 				}
 				return reportDone(cmd, output, strings.TrimSuffix(verb, "e")+"ed", args[0], "")

@@ -26,8 +26,9 @@ type userCLI struct {
 
 func newUserCLI(t *testing.T) *userCLI {
 	path := filepath.Join(t.TempDir(), "weir.db")
-	return &userCLI{t: t, open: func(ctx context.Context) (*store.Store, error) {
-		return store.Open(ctx, path, store.Options{})
+	return &userCLI{t: t, open: func(ctx context.Context) (*accounts, error) {
+		s, err := store.Open(ctx, path, store.Options{})
+		return &accounts{Store: s}, err
 	}}
 }
 

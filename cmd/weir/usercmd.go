@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-
-	"github.com/weirdb/weir/store"
 )
 
 // accountCommands are the commands that change users, groups and projects. A
@@ -13,7 +11,7 @@ import (
 // started later records what it missed.
 func accountCommands() []*cobra.Command {
 	var path string
-	open := func(ctx context.Context) (*store.Store, error) {
+	open := func(ctx context.Context) (*accounts, error) {
 		config, faults, err := loadConfig(path)
 		if err == nil && len(faults) > 0 {
 			err = faults
@@ -21,7 +19,11 @@ func accountCommands() []*cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		return openStoreAlone(ctx, config)
+		s, err := openStoreAlone(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		return &accounts{s, config.Auth.MySQLPlugins}, nil
 	}
 	commands := []*cobra.Command{userCommand(open), groupCommand(open), projectCommand(open)}
 	for _, c := range commands {

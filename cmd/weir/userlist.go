@@ -55,7 +55,7 @@ func userListCommand(open storeOpener) *cobra.Command {
   weir user list --output json | jq -r '.[] | select(.disabled) | .name'`,
 		Args: arguments(0),
 		RunE: reporting(func(cmd *cobra.Command, _ []string) error {
-			return withStore(cmd.Context(), open, func(s *store.Store) error {
+			return withStore(cmd.Context(), open, func(s *accounts) error {
 				users, err := s.ListUsers(cmd.Context())
 				if err != nil {
 					return err

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/weirdb/weir/auth"
+	"github.com/weirdb/weir/protocol/mywire"
 	"github.com/weirdb/weir/store"
 )
 
@@ -33,7 +34,8 @@ type newPassword struct {
 	generated string
 }
 
-func (f *passwordFlags) read(cmd *cobra.Command, user string) (newPassword, error) {
+// read takes a password and makes what is kept of it, also for MySQL's plugins.
+func (f *passwordFlags) read(cmd *cobra.Command, user string, plugins []string) (newPassword, error) {
 	var result newPassword
 	var password string
 	var err error
@@ -60,8 +62,22 @@ func (f *passwordFlags) read(cmd *cobra.Command, user string) (newPassword, erro
 	if err != nil {
 		return result, err
 	}
-	result.verifier = verifier.Encode()
+	result.verifier = auth.EncodeVerifiers(verifier, keptFor(password, plugins))
 	return result, nil
+}
+
+// keptFor makes the verifiers that plugins need beside SCRAM's.
+func keptFor(password string, plugins []string) map[string][]byte {
+	kept := map[string][]byte{}
+	for _, plugin := range plugins {
+		switch plugin {
+		case mywire.PluginNative:
+			kept[plugin] = mywire.NativeVerifier(password)
+		case mywire.PluginEd25519:
+			kept[plugin] = mywire.Ed25519Verifier(password)
+		}
+	}
+	return kept
 }
 
 // passwordFromLine reads one line; its end (LF or CRLF) is not part of it.

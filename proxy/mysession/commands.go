@@ -2,7 +2,6 @@ package mysession
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -209,7 +208,7 @@ func (s *session) changeUser(ctx context.Context, body []byte) error {
 		s.login.Collation = byte(m.Collation)
 	}
 	s.splitName(m.User)
-	s.identity, s.datasource = nil, nil
+	s.identity, s.datasource, s.proof = nil, nil, nil
 	err = s.authenticate(ctx, exchange{plugin: m.AuthPlugin, nonce: s.nonce, response: m.AuthResponse})
 	if err == nil {
 		err = s.chooseDatasource(ctx)
@@ -229,7 +228,7 @@ func (s *session) changeUser(ctx context.Context, body []byte) error {
 			return end(proxy.EndUserDisabled, err)
 		}
 	}
-	if err := errors.Join(s.out.OK(&mywire.OK{Status: s.status})); err != nil {
+	if err := s.out.OK(&mywire.OK{Status: s.status, Info: s.proof}); err != nil {
 		return clientError(err)
 	}
 	return nil

@@ -2,10 +2,12 @@ package mysession
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,25 +90,66 @@ func (f *front) identify(ctx context.Context, x exchange) (*auth.Identity, error
 			return identity, err
 		}
 	}
-	if x.plugin != mywire.PluginSHA2 && (x.plugin != mywire.PluginCleartext || f.tls == nil) {
-		// The others' answers cannot be held against what weir keeps.
-		response, err := f.switchTo(mywire.PluginSHA2, x.nonce)
-		if err != nil {
-			return nil, err
-		}
-		x.plugin, x.response = mywire.PluginSHA2, response
+	x, err := f.arrange(x)
+	if err != nil {
+		return nil, err
 	}
 	return f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) {
 		if x.plugin == mywire.PluginCleartext {
 			return f.checkText(ctx, x.response)
 		}
+		if x.plugin != mywire.PluginSHA2 {
+			identity, err := f.kept(ctx, x)
+			if identity != nil || err != nil {
+				return identity, err
+			}
+			// What comes now comes to everybody: without a user, and without a verifier.
+			if x.plugin == mywire.PluginEd25519 { // many clients switch once only
+				return nil, f.options.Auth.Refuse(ctx, f.user, x.plugin)
+			}
+			if x, err = f.switchTo(mywire.PluginSHA2, f.nonce); err != nil {
+				return nil, err
+			}
+		}
 		return f.sha2(ctx, x)
 	})
 }
 
+// arrange makes the client answer by a plugin whose answers weir can check. What
+// a client names first is what the greeting proposed or its own favourite; it may
+// know others.
+func (f *front) arrange(x exchange) (exchange, error) {
+	plugins := f.options.Plugins
+	switch kept := slices.Contains(plugins, x.plugin); {
+	case x.plugin == mywire.PluginCleartext && f.tls != nil, len(x.response) > 0 && (x.plugin == mywire.PluginSHA2 || kept && x.plugin == mywire.PluginNative):
+		return x, nil
+	case kept && x.plugin == mywire.PluginNative, x.plugin == mywire.PluginSHA2: // a client that was asked for another one waits with the answer
+		return f.switchTo(x.plugin, x.nonce)
+	case kept && x.plugin == mywire.PluginEd25519, len(plugins) > 0 && plugins[0] == mywire.PluginEd25519:
+		nonce := make([]byte, mywire.Ed25519NonceLen)
+		_, _ = rand.Read(nonce) // never fails
+		return f.switchTo(mywire.PluginEd25519, nonce)
+	}
+	return f.switchTo(mywire.PluginSHA2, x.nonce)
+}
+
+// kept checks the answer by the verifier that is kept for its plugin, or gives nil.
+func (f *front) kept(ctx context.Context, x exchange) (*auth.Identity, error) {
+	verify := mywire.VerifyNative
+	if x.plugin == mywire.PluginEd25519 {
+		verify = mywire.VerifyEd25519
+	}
+	identity, verifier, err := f.options.Auth.Kept(ctx, f.user, x.plugin, func(v []byte) bool { return verify(x.response, x.nonce, v) })
+	if identity != nil && f.certificate != nil {
+		f.proof = mywire.CertificateProof(verifier, f.nonce, f.certificate)
+	}
+	return identity, err
+}
+
 // switchTo asks the client to go on with another plugin.
-func (f *front) switchTo(plugin string, nonce []byte) ([]byte, error) {
-	return f.ask(mywire.AppendAuthSwitch(nil, &mywire.AuthSwitch{Plugin: plugin, Data: nonce}))
+func (f *front) switchTo(plugin string, nonce []byte) (exchange, error) {
+	response, err := f.ask(mywire.AppendAuthSwitch(nil, &mywire.AuthSwitch{Plugin: plugin, Data: nonce}))
+	return exchange{plugin, nonce, response}, err
 }
 
 // ask sends a packet of the exchange and copies the answer.

@@ -21,6 +21,10 @@ type Authenticator interface {
 	// Scrambled gives nil where the password has to be asked for.
 	Scrambled(ctx context.Context, user string, nonce, answer []byte) (*auth.Identity, error)
 	Password(ctx context.Context, user, password string) (*auth.Identity, error)
+	// Kept gives nil where another way has to be tried.
+	Kept(ctx context.Context, user, mechanism string, proves func(verifier []byte) bool) (identity *auth.Identity, verifier []byte, err error)
+	// Refuse makes the failure where there is none.
+	Refuse(ctx context.Context, user, mechanism string) error
 	Certificate(ctx context.Context, chain []*x509.Certificate, user string) (*auth.Identity, error)
 }
 
@@ -111,6 +115,10 @@ type Options struct {
 	// CertificateLogin logs clients in by a certificate that TLS has verified,
 	// if they show one, instead of by a password.
 	CertificateLogin bool
+	// Plugins are those by which clients prove passwords, the first of them in
+	// the greeting; caching_sha2_password alone if there are none. Auth keeps
+	// verifiers for the others.
+	Plugins []string
 	// Throttle bounds how often passwords are tried; nil does not.
 	Throttle *auth.Throttle
 	// Recheck says why somebody who has just logged in may not after all; nil

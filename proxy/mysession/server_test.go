@@ -165,6 +165,7 @@ type weir struct {
 
 type setup struct {
 	options  mysession.Options
+	verifier store.Secret // of everybody; that of "secret" if empty
 	proxy    proxy.Options
 	readOnly bool
 	tlsOnly  bool
@@ -177,7 +178,10 @@ func start(t *testing.T, s setup) *weir {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := auth.New(users{string(verifier.Encode())}, make([]byte, 32), auth.Options{Cleartext: true})
+	if s.verifier == "" {
+		s.verifier = verifier.Encode()
+	}
+	a, err := auth.New(users{string(s.verifier)}, make([]byte, 32), auth.Options{Cleartext: true})
 	if err != nil {
 		t.Fatal(err)
 	}

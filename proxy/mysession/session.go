@@ -92,7 +92,7 @@ func (s *session) run(ctx context.Context) proxy.EndReason {
 // welcome tells the client that the session is ready. What was compressed
 // begins after it.
 func (s *session) welcome() error {
-	if err := errors.Join(s.out.OK(&mywire.OK{Status: s.status}), s.out.Flush()); err != nil {
+	if err := errors.Join(s.out.OK(&mywire.OK{Status: s.status, Info: s.proof}), s.out.Flush()); err != nil {
 		return err
 	}
 	s.in.SetLimit(time.Time{})

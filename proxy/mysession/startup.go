@@ -61,14 +61,16 @@ type front struct {
 	limit   time.Time
 	greeted bool // the client has the greeting, so that errors carry SQLSTATEs
 
-	id      uint32 // of the connection, weir's own
-	nonce   []byte
-	offered mywire.Capabilities
-	login   mywire.Login
-	caps    mywire.Capabilities  // agreed with the client
-	tls     *tls.ConnectionState // nil in clear
-	user    string               // who logs in, without the datasource
-	named   string               // the datasource that the login names, or empty
+	id          uint32 // of the connection, weir's own
+	nonce       []byte
+	offered     mywire.Capabilities
+	login       mywire.Login
+	caps        mywire.Capabilities  // agreed with the client
+	tls         *tls.ConnectionState // nil in clear
+	certificate []byte               // that the client was shown, DER
+	proof       []byte               // that it is weir's, for clients that do not know its authority; nil if there is none
+	user        string               // who logs in, without the datasource
+	named       string               // the datasource that the login names, or empty
 
 	identity   *auth.Identity
 	datasource *Datasource
@@ -187,12 +189,25 @@ func (f *front) greet(ctx context.Context) error {
 		f.offered |= mywire.CapTLS
 	}
 	g := mywire.Greeting{ServerVersion: shown.version, ConnectionID: f.id, Nonce: nonce, Capabilities: f.offered,
-		Collation: shown.collation, Status: mywire.StatusAutocommit, AuthPlugin: mywire.PluginSHA2}
+		Collation: shown.collation, Status: mywire.StatusAutocommit, AuthPlugin: proposed(f.options.Plugins)}
 	if err := f.out.Packet(mywire.AppendGreeting(nil, &g)); err != nil {
 		return err
 	}
 	f.in.SetSeq(f.out.Seq())
 	return f.out.Flush()
+}
+
+// proposed is the plugin of the greeting. Its nonce is too short for
+// client_ed25519, which MariaDB does not propose either: clients that are asked
+// for mysql_native_password wait to be told.
+func proposed(plugins []string) string {
+	switch {
+	case len(plugins) == 0:
+		return mywire.PluginSHA2
+	case plugins[0] == mywire.PluginEd25519:
+		return mywire.PluginNative
+	}
+	return plugins[0]
 }
 
 // readLogin reads the client's first packet, and sets up TLS on the way.
@@ -238,7 +253,7 @@ func (f *front) loginPacket() (mywire.Login, error) {
 // handshake sets up TLS. The client begins it without waiting, so what has
 // come behind its request belongs to TLS; nothing of it is taken for a packet.
 func (f *front) handshake(ctx context.Context) error {
-	config, _ := f.conn.Listener.TLS.Server()
+	config, presented := f.conn.Listener.TLS.Server()
 	seq := f.in.Seq()
 	raw := f.in.Detach()
 	conn := tls.Server(raw, config)
@@ -256,6 +271,9 @@ func (f *front) handshake(ctx context.Context) error {
 	state := conn.ConnectionState()
 	f.use(conn)
 	f.tls = &state
+	if len(presented.Certificate) > 0 {
+		f.certificate = presented.Certificate[0]
+	}
 	f.in.SetSeq(seq)
 	f.out.SetSeq(seq)
 	return nil

@@ -34,6 +34,32 @@ func TestUsersPage(t *testing.T) {
 	}
 }
 
+// TestMySQLPage loads the snippet of docs/mysql.md.
+func TestMySQLPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/mysql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	snippet, _, _ := strings.Cut(rest, "```")
+	c, err := configs.Parse("docs/mysql.md", []byte(oneSource+snippet))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Auth.MySQLPlugins) != 3 {
+		t.Errorf("%+v", c.Auth)
+	}
+	for plugins, want := range map[string]string{
+		"mysql_native_password":                        "caching_sha2_password has to be among them",
+		"caching_sha2_password, caching_sha2_password": "twice",
+		"caching_sha2_password, parsec":                "not one of",
+	} {
+		if _, err := configs.Parse("test", []byte(oneSource+"auth: {mysql_plugins: ["+plugins+"]}\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", plugins, err)
+		}
+	}
+}
+
 func TestStoreIsChecked(t *testing.T) {
 	for text, want := range map[string]string{
 		"store: {password: '${env:P}'}":                                           "host:port",

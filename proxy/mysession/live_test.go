@@ -12,6 +12,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	"github.com/weirdb/weir/protocol/mywire"
+	"github.com/weirdb/weir/protocol/mywire/upstream"
 )
 
 func ask(t *testing.T) context.Context {
@@ -214,11 +215,24 @@ func TestLivePlaintext(t *testing.T) {
 	}
 }
 
-// TestLiveServerLeaves ends an idle session with its server's connection: the
-// driver sees that before it sends anything, and connects anew.
-// What nobody waits for does not run on.
+// What nobody waits for does not run on, also after the server's password has
+// been changed.
 func TestLiveClientLeaves(t *testing.T) {
-	w := start(t, setup{})
+	for name, password := range map[string]string{"same password": "app", "changed password": "changed"} {
+		t.Run(name, func(t *testing.T) { clientLeaves(t, password) })
+	}
+}
+
+func clientLeaves(t *testing.T, password string) {
+	w := start(t, setup{dial: func(ctx context.Context, cfg upstream.Config) (*upstream.Conn, error) {
+		cfg.Password = password
+		conn, err := upstream.Dial(ctx, cfg)
+		if err != nil { // not changed yet
+			cfg.Password = "app"
+			return upstream.Dial(ctx, cfg)
+		}
+		return conn, nil
+	}})
 	c := w.raw("ana", nil)
 	c.say(mywire.AppendQuery(nil, "SELECT sleep(60), 'abandoned'", c.Capabilities))
 	other := w.open(func(*driver.Config) {})
@@ -234,12 +248,21 @@ func TestLiveClientLeaves(t *testing.T) {
 		}
 	}
 	wait("1", 10*time.Second)
+	set := func(password string) {
+		if err := server(t).Exec(context.Background(), "", "ALTER USER app IDENTIFIED BY '"+password+"'"); err != nil {
+			t.Error(err)
+		}
+	}
+	set(password)
+	defer set("app")
 	_ = c.Net.Close()
 	wait("0", 2*time.Second)
 	gone := w.raw("ana", nil) // a session that is asked nothing ends with its client
 	_ = gone.Net.Close()
 }
 
+// TestLiveServerLeaves ends an idle session with its server's connection: the
+// driver sees that before it sends anything, and connects anew.
 func TestLiveServerLeaves(t *testing.T) {
 	w := start(t, setup{})
 	db := w.open(func(*driver.Config) {})

@@ -358,7 +358,7 @@ func (s *session) dial(ctx context.Context, collation byte) *ended {
 	up, err := dial(ctx, cfg)
 	if err == nil {
 		s.mu.Lock()
-		s.up = up
+		s.up, s.redial = up, dial
 		s.mu.Unlock()
 		s.datasource.greeted.Store(&greeted{version: up.ServerVersion, collation: up.Collation, mariaDB: up.MariaDB})
 		return nil

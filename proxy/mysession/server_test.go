@@ -169,6 +169,7 @@ type setup struct {
 	proxy    proxy.Options
 	readOnly bool
 	tlsOnly  bool
+	dial     func(context.Context, upstream.Config) (*upstream.Conn, error)
 	upstream string // address of a scripted server in the real one's place
 }
 
@@ -206,7 +207,7 @@ func start(t *testing.T, s setup) *weir {
 		session.Address, session.TLS = s.upstream, upstream.Disable
 	}
 	ds := &mysession.Datasource{Target: gate.Target{Datasource: "shop", Engine: "mariadb", ReadOnly: s.readOnly},
-		Upstream: session, Catalogs: catalogs, Analyzer: mysql.NewAnalyzer(mysql.Options{})}
+		Upstream: session, Dial: s.dial, Catalogs: catalogs, Analyzer: mysql.NewAnalyzer(mysql.Options{})}
 	o := s.options
 	o.Auth, o.MaskKeys = a, keys
 	if o.Gate == nil {

@@ -21,6 +21,8 @@ type session struct {
 	*front
 	gate Judge
 	up   *upstream.Conn // replaced by COM_CHANGE_USER alone, under mu
+	// redial connects to up's server with the login of the moment; with up.
+	redial func(context.Context, upstream.Config) (*upstream.Conn, error)
 	// unwatch ends the watch for the server's leaving.
 	unwatch func()
 	who     atomic.Pointer[who]
@@ -133,10 +135,10 @@ func (s *session) finish(e *ended) {
 	}
 	s.ending = e
 	s.graceful = time.AfterFunc(lastWord, func() { _ = s.conn.Close() })
-	up := s.up
+	up, redial := s.up, s.redial
 	if s.busy {
 		s.helpers.Go(func() { // bounded by the time for a KILL
-			s.kill(context.Background(), up)
+			s.kill(context.Background(), up, redial)
 		})
 	}
 	if s.stopWork != nil {
@@ -243,9 +245,9 @@ func (s *session) Cancel(ctx context.Context) {
 		return
 	}
 	s.cancelling++
-	up := s.up
+	up, redial := s.up, s.redial
 	s.mu.Unlock()
-	s.kill(ctx, up)
+	s.kill(ctx, up, redial)
 	s.mu.Lock()
 	s.cancelling--
 	s.cond.Broadcast()
@@ -263,10 +265,17 @@ func (s *session) stop() {
 	}
 }
 
-func (s *session) kill(ctx context.Context, up *upstream.Conn) {
+// kill stops what up is running, as who it was opened: another account might not
+// be allowed to. If that password has been changed, the new one is needed.
+func (s *session) kill(ctx context.Context, up *upstream.Conn, redial func(context.Context, upstream.Config) (*upstream.Conn, error)) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Cancel)
 	defer cancel()
-	if err := up.Kill(ctx, false); err != nil {
+	err := up.Kill(ctx, false, nil)
+	var refused *upstream.AuthError
+	if errors.As(err, &refused) {
+		err = up.Kill(ctx, false, redial)
+	}
+	if err != nil {
 		s.options.Logger.Warn("statement cannot be stopped", "session", s.conn.ID, "error", err)
 	}
 }

@@ -243,7 +243,7 @@ func TestLiveKill(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { // ends with its one kill
 				time.Sleep(100 * time.Millisecond)
-				done <- c.Kill(context.Background(), false)
+				done <- c.Kill(context.Background(), false, nil)
 			}()
 			start := time.Now()
 			var se *mywire.ServerError
@@ -256,13 +256,13 @@ func TestLiveKill(t *testing.T) {
 			if got := one(t, c, "select 1"); got != "1" {
 				t.Error("the session did not survive")
 			}
-			if err := c.Kill(t.Context(), true); err != nil {
+			if err := c.Kill(t.Context(), true, nil); err != nil {
 				t.Error(err)
 			}
 			if _, err := c.Query("select 1", nil); err == nil || errors.As(err, &se) && se.Number != mywire.ErrConnectionKilled {
 				t.Errorf("after its end: %v", err)
 			}
-			if err := c.Kill(t.Context(), true); err != nil {
+			if err := c.Kill(t.Context(), true, nil); err != nil {
 				t.Errorf("again: %v", err)
 			}
 		})

@@ -124,8 +124,11 @@ func (c *Conn) next() ([]byte, mywire.Header, error) {
 // Kill asks the server to stop what the connection is running (KILL QUERY), or
 // to end it, over a connection of its own to the same address. It may be called
 // while others use the connection. A connection that has ended meanwhile is no
-// error.
-func (c *Conn) Kill(ctx context.Context, connection bool) error {
+// error. Dial connects; nil is this package's, with the connection's own login.
+func (c *Conn) Kill(ctx context.Context, connection bool, dial func(context.Context, Config) (*Conn, error)) error {
+	if dial == nil {
+		dial = Dial
+	}
 	cfg := c.cfg
 	if cfg.Network == "tcp" {
 		cfg.Address = c.Net.RemoteAddr().String()
@@ -134,7 +137,7 @@ func (c *Conn) Kill(ctx context.Context, connection bool) error {
 		cfg.TLS = Require
 	}
 	cfg.Capabilities, cfg.Compression, cfg.Database = 0, "", ""
-	k, err := Dial(ctx, cfg)
+	k, err := dial(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("kill: %w", err)
 	}

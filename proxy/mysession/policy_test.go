@@ -215,8 +215,16 @@ func TestLiveLocalFile(t *testing.T) {
 }
 
 func TestLiveCompression(t *testing.T) {
-	w := start(t, setup{})
-	c := w.raw("ana", func(cfg *upstream.Config) { cfg.Compression, cfg.Reader.MaxBody = upstream.Zlib, 64<<20 })
+	t.Run("zlib", func(t *testing.T) { compressed(t, upstream.Zlib) })
+	t.Run("zstd", func(t *testing.T) { compressed(t, upstream.Zstd) })
+}
+
+func compressed(t *testing.T, how upstream.Compression) {
+	w := start(t, setup{mysql: how == upstream.Zstd}) // which MariaDB does not know
+	c := w.raw("ana", func(cfg *upstream.Config) { cfg.Compression, cfg.Reader.MaxBody = how, 64<<20 })
+	if zlib, zstd := c.Capabilities.Has(mywire.CapCompress), c.Capabilities.Has(mywire.CapZstd); zlib != (how == upstream.Zlib) || zstd != (how == upstream.Zstd) {
+		t.Fatalf("zlib %t, zstd %t", zlib, zstd)
+	}
 	var length int
 	if _, err := c.Query("SELECT repeat('x', 300000)", func(cells [][]byte) error { length = len(cells[0]); return nil }); err != nil || length != 300000 {
 		t.Errorf("%d bytes, %v", length, err)

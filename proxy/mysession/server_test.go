@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -154,6 +155,15 @@ func (j *judge) seen(text string) bool {
 	return slices.ContainsFunc(j.judged, func(s string) bool { return strings.Contains(s, text) })
 }
 
+// unread has not read any definitions.
+type unread struct{}
+
+func (unread) After(context.Context, mysql.Token) (*mysql.Catalog, error) {
+	return nil, errors.New("not read")
+}
+
+func (unread) Invalidate() mysql.Token { return 0 }
+
 // weir is a running proxy in front of the test database.
 type weir struct {
 	t      *testing.T
@@ -170,6 +180,7 @@ type setup struct {
 	readOnly bool
 	tlsOnly  bool
 	dial     func(context.Context, upstream.Config) (*upstream.Conn, error)
+	mysql    bool   // greet as MySQL does
 	upstream string // address of a scripted server in the real one's place
 }
 
@@ -213,7 +224,11 @@ func start(t *testing.T, s setup) *weir {
 	if o.Gate == nil {
 		o.Gate = w.gate
 	}
-	o.Shown = func(string) *mysession.Datasource { return ds }
+	shown := ds
+	if s.mysql {
+		shown = &mysession.Datasource{Target: gate.Target{Engine: "mysql"}, Catalogs: unread{}}
+	}
+	o.Shown = func(string) *mysession.Datasource { return shown }
 	o.Datasource = func(_, name string) *mysession.Datasource {
 		if name == "shop" || name == "" {
 			return ds

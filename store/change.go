@@ -13,6 +13,7 @@ const (
 	KindUserDisabled    Kind = "user_disabled"
 	KindPasswordChanged Kind = "password_changed"
 	KindRoleSet         Kind = "role_set"          // Role is the new global role
+	KindUserRenamed     Kind = "user_renamed"      // Name is the name before
 	KindGroupJoined     Kind = "group_joined"      // Name is the group
 	KindGroupLeft       Kind = "group_left"        // Name is the group
 	KindProjectRoleSet  Kind = "project_role_set"  // Name is the project, Role the role
@@ -32,6 +33,7 @@ type Change struct {
 	UserName string
 	Name     string // the group or project it is about
 	Role     string
+	Actor    string // on whose behalf; see WithActor
 	At       time.Time
 }
 

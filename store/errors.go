@@ -28,6 +28,33 @@ type Exists struct {
 
 func (e *Exists) Error() string { return fmt.Sprintf("%s %q exists already", e.Object, e.Name) }
 
+// Taken is returned when somebody else has the name that a source gives.
+type Taken struct {
+	Name   string
+	Source string // of the user that has it
+}
+
+func (e *Taken) Error() string {
+	return fmt.Sprintf("user %q exists already, of source %q; remove that user if it is the same person", e.Name, e.Source)
+}
+
+// Managed is returned for a change by hand of what the user's source decides.
+type Managed struct {
+	User, Source string
+	What         string // "global role", "group \"x\"", "role in project \"x\"", "password"
+}
+
+func (e *Managed) Error() string {
+	return fmt.Sprintf("%s of user %q comes from source %q; change it there", e.What, e.User, e.Source)
+}
+
+// LastOwner is returned for a change after which no enabled user would be owner.
+type LastOwner struct{ Name string }
+
+func (e *LastOwner) Error() string {
+	return fmt.Sprintf("user %q is the last owner; make another one first", e.Name)
+}
+
 // Invalid is returned for a name or a role that the store does not accept.
 // Nothing was changed.
 type Invalid struct {

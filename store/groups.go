@@ -17,41 +17,44 @@ type Named struct {
 	CreatedAt time.Time
 }
 
+const (
+	insertGroup   = `INSERT INTO groups (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`
+	insertProject = `INSERT INTO projects (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`
+)
+
 // AddGroup adds a group without members.
 func (s *Store) AddGroup(ctx context.Context, name string) error {
-	return s.addNamed(ctx, ObjectGroup, `INSERT INTO groups (name, created_at) VALUES ($1, $2)
-		ON CONFLICT (name) DO NOTHING`, name, KindGroupAdded)
+	return s.addNamed(ctx, ObjectGroup, insertGroup, name, KindGroupAdded)
 }
 
 // AddProject adds a project in which nobody has a role.
 func (s *Store) AddProject(ctx context.Context, name string) error {
-	return s.addNamed(ctx, ObjectProject, `INSERT INTO projects (name, created_at) VALUES ($1, $2)
-		ON CONFLICT (name) DO NOTHING`, name, KindProjectAdded)
+	return s.addNamed(ctx, ObjectProject, insertProject, name, KindProjectAdded)
 }
 
 // RemoveGroup removes a group; its members leave it.
 func (s *Store) RemoveGroup(ctx context.Context, name string) error {
 	return s.removeNamed(ctx, ObjectGroup, name, KindGroupRemoved, KindGroupLeft,
-		`SELECT u.id, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.group_name = $1 ORDER BY u.name`,
+		`SELECT DISTINCT u.id, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.group_name = $1 ORDER BY u.name`,
 		`DELETE FROM groups WHERE name = $1`)
 }
 
 // RemoveProject removes a project and the roles in it.
 func (s *Store) RemoveProject(ctx context.Context, name string) error {
 	return s.removeNamed(ctx, ObjectProject, name, KindProjectRemoved, KindProjectRoleGone,
-		`SELECT u.id, u.name FROM project_roles p JOIN users u ON u.id = p.user_id WHERE p.project_name = $1 ORDER BY u.name`,
+		`SELECT DISTINCT u.id, u.name FROM project_roles p JOIN users u ON u.id = p.user_id WHERE p.project_name = $1 ORDER BY u.name`,
 		`DELETE FROM projects WHERE name = $1`)
 }
 
 // ListGroups returns all groups, sorted by name.
 func (s *Store) ListGroups(ctx context.Context) ([]Named, error) {
-	return s.listNamed(ctx, `SELECT g.name, g.created_at, COUNT(m.user_id) FROM groups g
+	return s.listNamed(ctx, `SELECT g.name, g.created_at, COUNT(DISTINCT m.user_id) FROM groups g
 		LEFT JOIN memberships m ON m.group_name = g.name GROUP BY g.name, g.created_at`)
 }
 
 // ListProjects returns all projects, sorted by name.
 func (s *Store) ListProjects(ctx context.Context) ([]Named, error) {
-	return s.listNamed(ctx, `SELECT p.name, p.created_at, COUNT(r.user_id) FROM projects p
+	return s.listNamed(ctx, `SELECT p.name, p.created_at, COUNT(DISTINCT r.user_id) FROM projects p
 		LEFT JOIN project_roles r ON r.project_name = p.name GROUP BY p.name, p.created_at`)
 }
 

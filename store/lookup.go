@@ -17,9 +17,14 @@ func (s *Store) LookupUser(ctx context.Context, name string) (User, error) {
 	if err != nil { // no user can have that name
 		return User{}, unknown
 	}
+	return s.lookup(ctx, unknown, `u.name = $1`, name)
+}
+
+// lookup returns the one user for which a condition of loadUsers holds, or unknown.
+func (s *Store) lookup(ctx context.Context, unknown *NotFound, condition string, args ...any) (User, error) {
 	var users []User
-	err = s.inRead(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		users, err = loadUsers(ctx, tx, `u.name = $1`, name)
+	err := s.inRead(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		users, err = loadUsers(ctx, tx, condition, args...)
 		return err
 	})
 	if err != nil {
@@ -50,7 +55,7 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 	var users []User
 	index := map[string]int{}
 	err := eachRow(ctx, tx, `SELECT u.id, u.name, u.source, u.verifier, u.global_role,
-		u.disabled_at, u.created_at, u.updated_at, u.last_login_at
+		u.disabled_at, u.created_at, u.updated_at, u.last_login_at, u.subject, u.display_name, u.email, u.mapped_role
 		FROM users u WHERE `+condition, args, func(scan scanner) error {
 		user, err := scanUser(scan)
 		users = append(users, user)
@@ -64,39 +69,52 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 	for i := range users {
 		index[users[i].ID] = i
 	}
-	err = eachRow(ctx, tx, `SELECT m.user_id, m.group_name FROM memberships m JOIN users u ON u.id = m.user_id
+	err = eachRow(ctx, tx, `SELECT m.user_id, m.group_name, m.origin FROM memberships m JOIN users u ON u.id = m.user_id
 		WHERE `+condition, args, func(scan scanner) error {
-		var id, group string
-		err := scan(&id, &group)
+		var id, group, origin string
+		err := scan(&id, &group, &origin)
 		if i, ok := index[id]; ok {
-			users[i].Groups = append(users[i].Groups, group)
+			u := &users[i]
+			u.Groups = append(u.Groups, group)
+			if origin == originMapped {
+				u.Mapped.Groups = append(u.Mapped.Groups, group)
+			}
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = eachRow(ctx, tx, `SELECT p.user_id, p.project_name, p.role FROM project_roles p JOIN users u ON u.id = p.user_id
+	err = eachRow(ctx, tx, `SELECT p.user_id, p.project_name, p.role, p.origin FROM project_roles p JOIN users u ON u.id = p.user_id
 		WHERE `+condition, args, func(scan scanner) error {
-		var id, project, role string
-		err := scan(&id, &project, &role)
+		var id, project, role, origin string
+		err := scan(&id, &project, &role, &origin)
 		if i, ok := index[id]; ok {
-			users[i].ProjectRoles[project] = role
+			u := &users[i]
+			u.ProjectRoles[project] = strongest(ProjectRoles(), u.ProjectRoles[project], role)
+			if origin == originMapped {
+				u.Mapped.ProjectRoles[project] = role
+			}
 		}
 		return err
 	})
 	for i := range users {
 		slices.Sort(users[i].Groups)
+		users[i].Groups = slices.Compact(users[i].Groups)
+		slices.Sort(users[i].Mapped.Groups)
 	}
 	return users, err
 }
 
 func scanUser(scan scanner) (User, error) {
-	user := User{ProjectRoles: map[string]string{}}
+	user := User{ProjectRoles: map[string]string{}, Mapped: Mapped{ProjectRoles: map[string]string{}}}
 	var disabled, lastLogin sql.NullInt64
+	var subject, mapped sql.NullString
 	var created, updated int64
 	err := scan(&user.ID, &user.Name, &user.Source, &user.Verifier, &user.GlobalRole,
-		&disabled, &created, &updated, &lastLogin)
+		&disabled, &created, &updated, &lastLogin, &subject, &user.DisplayName, &user.Email, &mapped)
+	user.Subject, user.Mapped.GlobalRole = subject.String, mapped.String
+	user.GlobalRole = strongest(GlobalRoles(), user.GlobalRole, mapped.String)
 	user.CreatedAt, user.UpdatedAt = fromMicros(created), fromMicros(updated)
 	if disabled.Valid {
 		user.DisabledAt = fromMicros(disabled.Int64)

@@ -50,11 +50,13 @@ func normalizeName(object Object, name string) (string, error) {
 	return name, nil
 }
 
-func shorten(s string) string {
-	if len(s) <= 64 {
+func shorten(s string) string { return shortenTo(s, 64) }
+
+func shortenTo(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	cut := 61
+	cut := most - 3
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}

@@ -35,6 +35,8 @@ var everywhere = map[string]func(*testing.T, place){
 	"UpdatedAtFollowsEveryChange":        testUpdatedAtFollowsEveryChange,
 	"NamesAreCaseSensitiveAndNormalised": testNamesAreCaseSensitiveAndNormalised,
 	"TypedErrors":                        testTypedErrors,
+	"Provision":                          testProvision,
+	"LastOwner":                          testLastOwner,
 	"RecorderDecides":                    testRecorderDecides,
 	"MockSecretStays":                    testMockSecretStays,
 	"ConcurrentOpenAndWrite":             testConcurrentOpenAndWrite,

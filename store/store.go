@@ -157,7 +157,7 @@ func (s *Store) inWrite(ctx context.Context, fn func(context.Context, *writer) e
 				return err
 			}
 		}
-		w := &writer{tx: tx, now: time.Now().UTC().Truncate(time.Microsecond)}
+		w := &writer{tx: tx, actor: actorOf(ctx), now: time.Now().UTC().Truncate(time.Microsecond)}
 		if err := fn(ctx, w); err != nil {
 			return err
 		}
@@ -183,12 +183,13 @@ func (s *Store) inWrite(ctx context.Context, fn func(context.Context, *writer) e
 // writer is one writing transaction and the changes that it makes.
 type writer struct {
 	tx      *sql.Tx
+	actor   string
 	now     time.Time
 	changes []Change
 }
 
 func (w *writer) changed(c Change) {
-	c.At = w.now
+	c.At, c.Actor = w.now, w.actor
 	w.changes = append(w.changes, c)
 }
 

@@ -68,6 +68,10 @@ type User struct {
 	GlobalRole   string
 	Groups       []string          // sorted
 	ProjectRoles map[string]string // project name to role
+	Mapped       Mapped            // the part of the roles that comes from Source
+	Subject      string            // inside Source; empty for local users
+	DisplayName  string
+	Email        string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time // newest change to the user, the password, the groups or the roles
 	DisabledAt   time.Time // zero: enabled

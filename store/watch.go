@@ -25,9 +25,9 @@ func (w *writer) appendChanges(ctx context.Context) error {
 		revision++
 		c := &w.changes[i]
 		c.Revision = revision
-		if _, err := w.exec(ctx, `INSERT INTO changes (revision, kind, user_id, user_name, name, role, at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			c.Revision, string(c.Kind), c.UserID, c.UserName, c.Name, c.Role, c.At.UnixMicro()); err != nil {
+		if _, err := w.exec(ctx, `INSERT INTO changes (revision, kind, user_id, user_name, name, role, actor, at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			c.Revision, string(c.Kind), c.UserID, c.UserName, c.Name, c.Role, c.Actor, c.At.UnixMicro()); err != nil {
 			return err
 		}
 	}
@@ -110,11 +110,11 @@ func dataVersion(ctx context.Context, conn *sql.Conn) (version int64, err error)
 // deliver hands out the changes after a revision and returns the newest.
 func deliver(ctx context.Context, conn *sql.Conn, after int64, handle func(Change)) (int64, error) {
 	var changes []Change
-	err := eachRow(ctx, conn, `SELECT revision, kind, user_id, user_name, name, role, at FROM changes
+	err := eachRow(ctx, conn, `SELECT revision, kind, user_id, user_name, name, role, actor, at FROM changes
 		WHERE revision > $1 ORDER BY revision`, []any{after}, func(scan scanner) error {
 		var c Change
 		var at int64
-		err := scan(&c.Revision, &c.Kind, &c.UserID, &c.UserName, &c.Name, &c.Role, &at)
+		err := scan(&c.Revision, &c.Kind, &c.UserID, &c.UserName, &c.Name, &c.Role, &c.Actor, &at)
 		c.At = fromMicros(at)
 		changes = append(changes, c)
 		return err

@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"os"
+	"os/user"
+	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/weirdb/weir/store"
 )
 
 // accountCommands are the commands that change users, groups and projects. A
@@ -27,7 +32,21 @@ func accountCommands() []*cobra.Command {
 	}
 	commands := []*cobra.Command{userCommand(open), groupCommand(open), projectCommand(open)}
 	for _, c := range commands {
+		c.PersistentPreRun = func(cmd *cobra.Command, _ []string) { cmd.SetContext(store.WithActor(cmd.Context(), operator())) }
 		c.PersistentFlags().StringVarP(&path, "config", "c", "/etc/weir/weir.yaml", "configuration file")
 	}
 	return commands
+}
+
+// operator names who runs a command, for the audit event of what it changes.
+// SUDO_USER is what sudo says, and anybody with root's rights may say.
+func operator() string {
+	name := strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if by := os.Getenv("SUDO_USER"); by != "" && by != name {
+		name += " for " + by
+	}
+	return "command line of " + name
 }

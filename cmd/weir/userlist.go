@@ -35,6 +35,8 @@ type userRow struct {
 	ID           string            `json:"id"`
 	Name         string            `json:"name"`
 	Source       string            `json:"source"`
+	DisplayName  string            `json:"display_name,omitempty"`
+	Email        string            `json:"email,omitempty"`
 	Groups       []string          `json:"groups"`
 	Role         string            `json:"role"`
 	ProjectRoles map[string]string `json:"project_roles"`
@@ -75,7 +77,7 @@ func userRows(users []store.User) []userRow {
 	rows := make([]userRow, 0, len(users))
 	for _, u := range users {
 		rows = append(rows, userRow{
-			ID: u.ID, Name: u.Name, Source: u.Source, Groups: append([]string{}, u.Groups...), Role: u.GlobalRole,
+			ID: u.ID, Name: u.Name, Source: u.Source, DisplayName: u.DisplayName, Email: u.Email, Groups: append([]string{}, u.Groups...), Role: u.GlobalRole,
 			ProjectRoles: u.ProjectRoles, Password: u.Verifier != "", Disabled: u.Disabled(), CreatedAt: u.CreatedAt,
 			DisabledAt: unlessZero(u.DisabledAt), LastLoginAt: unlessZero(u.LastLoginAt),
 		})

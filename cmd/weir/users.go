@@ -57,7 +57,7 @@ func (r *daemon) recorded() int64 {
 }
 
 func (r *daemon) recordChange(c store.Change) {
-	r.record(&audit.Event{Kind: audit.KindAdministration, Time: c.At, Action: changeAction(c.Kind), Object: changeObject(c),
+	r.record(&audit.Event{Kind: audit.KindAdministration, Time: c.At, UserName: c.Actor, Action: changeAction(c.Kind), Object: changeObject(c),
 		After: strings.TrimSpace(c.Name + " " + c.Role), Message: string(c.Kind)})
 	if err := os.WriteFile(r.recordedFile(), []byte(strconv.FormatInt(c.Revision, 10)+"\n"), 0o600); err != nil {
 		r.log.Warn("the number of the newest recorded change is not kept", "error", err)
@@ -76,6 +76,8 @@ func changeAction(k store.Kind) string {
 		return "disable"
 	case store.KindPasswordChanged:
 		return "password_change"
+	case store.KindUserRenamed:
+		return "rename"
 	case store.KindRoleSet, store.KindGroupJoined, store.KindProjectRoleSet:
 		return "attach_policy"
 	case store.KindGroupLeft, store.KindProjectRoleGone:

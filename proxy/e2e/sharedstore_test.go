@@ -59,7 +59,8 @@ func TestLiveSharedStore(t *testing.T) {
 	folder := t.TempDir()
 	first := start(weirserver.Options{Folder: folder, Groups: []string{"all"},
 		People: []weirserver.Person{{Name: "ana", Group: "all", Password: "a long enough password"}}})
-	second := start(weirserver.Options{Folder: t.TempDir()})
+	other := t.TempDir()
+	second := start(weirserver.Options{Folder: other})
 	user := func(args ...string) {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), binary, append([]string{"user"}, append(args, "--config", filepath.Join(folder, "weir.yaml"))...)...)
@@ -101,6 +102,13 @@ func TestLiveSharedStore(t *testing.T) {
 			t.Error("a disabled user logs in")
 		}
 		user("enable", "ana")
+	}
+	for name, at := range map[string]string{"first": folder, "second": other} { // each records it, and who did it
+		search := exec.CommandContext(t.Context(), binary, "audit", "search", "--config", filepath.Join(at, "weir.yaml"), "--kind", "administration", "--output", "json")
+		search.Env = append(os.Environ(), "E2E_STORE=of the store")
+		if out, err := search.CombinedOutput(); err != nil || strings.Count(string(out), `"command line of `) < 4 || !strings.Contains(string(out), `"activity_name":"Disable"`) {
+			t.Errorf("what the %s recorded: %v\n%s", name, err, out)
+		}
 	}
 	c, err := login(second)
 	if err != nil {

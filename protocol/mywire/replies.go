@@ -36,7 +36,7 @@ func ParseOK(body []byte, caps Capabilities) (OK, error) {
 	if caps.Has(CapSessionTrack) {
 		ok.Info = c.text("info within the packet")
 		if ok.Status.Has(StatusSessionChanged) {
-			ok.Changes = SessionChanges{b: c.text("session state changes within the packet")}
+			ok.Changes = SessionChanges{b: c.changes()}
 		}
 		return ok, c.end()
 	}
@@ -47,6 +47,16 @@ func ParseOK(body []byte, caps Capabilities) (OK, error) {
 	}
 	ok.Info = rest
 	return ok, c.fault()
+}
+
+// changes reads session state changes. MariaDB writes their length in the
+// character set of the database: with UTF-16 and UTF-32 it has one zero in front
+// of it, or three.
+func (c *cursor) changes() []byte {
+	for zeros := 0; c.left() > 1 && c.b[c.off] == 0 && zeros < 3; zeros++ {
+		c.off++
+	}
+	return c.text("session state changes within the packet")
 }
 
 // appendOK appends the payload of an OK packet.

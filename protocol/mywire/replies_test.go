@@ -79,6 +79,16 @@ func TestOKOfServers(t *testing.T) {
 	if err != nil || len(got) != 3 || string(got[2].Name) != "character_set_results" || string(got[2].Value) != "latin1" {
 		t.Errorf("%q, %v", got, err)
 	}
+	// USE of a database in UTF-16, and as UTF-32 would have it: zeros before the length.
+	for _, text := range []string{"00 00 00 0240 0000 00 00 05 01 03 02 6431", "00 00 00 0240 0000 00 000000 05 01 03 02 6431", "00 00 00 0240 0000 00 05 01 03 02 6431"} {
+		ok, err = ParseOK(unhex(t, text), CapSessionTrack)
+		if got, each := collect(ok.Changes); err != nil || each != nil || len(got) != 1 || string(got[0].Value) != "d1" {
+			t.Errorf("%s: %q, %v", text, got, err)
+		}
+	}
+	if _, err = ParseOK(unhex(t, "00 00 00 0240 0000 00 00000000 05 01 03 02 6431"), CapSessionTrack); err == nil {
+		t.Error("four zeros pass")
+	}
 	// Info without its length, as documented for clients without CapSessionTrack.
 	ok, err = ParseOK([]byte("\x00\x01\x00\x02\x00\x00\x00Rows matched: 1"), 0)
 	if err != nil || string(ok.Info) != "Rows matched: 1" || ok.AffectedRows != 1 {

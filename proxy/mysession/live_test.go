@@ -115,6 +115,41 @@ func TestLiveMessagesOfFailedRoutine(t *testing.T) {
 	}
 }
 
+// TestLiveWideCharsets: MariaDB reports changes in the character set of the
+// database, reads literals in that of the connection, and answers in that of
+// results; weir's own questions have to come through.
+func TestLiveWideCharsets(t *testing.T) {
+	for _, charset := range []string{"ucs2", "utf16", "utf16le", "utf32"} {
+		t.Run(charset, func(t *testing.T) {
+			w := start(t, setup{})
+			db := w.open(func(*driver.Config) {})
+			db.SetMaxOpenConns(1)
+			fails := map[string]uint16{"fails()": 1644}
+			for _, text := range []string{
+				"CREATE DATABASE wide CHARACTER SET " + charset, "USE wide", "CREATE TABLE t (a INT)",
+				"CREATE PROCEDURE fails() SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'x'",
+				"SET collation_connection = " + charset + "_general_ci, character_set_client = binary", "CALL fails()", "INSERT INTO t VALUES (1)",
+				"SET NAMES utf8mb4", "SET character_set_results = " + charset, "CALL fails()", "INSERT INTO t VALUES (2)", "SET NAMES utf8mb4",
+			} {
+				_, err := db.ExecContext(ask(t), text)
+				if want := fails[strings.TrimPrefix(text, "CALL ")]; number(err) != want || want == 0 && err != nil {
+					t.Fatalf("%s: %v", text, err)
+				}
+			}
+			if got := one(t, db, "SELECT concat(DATABASE(), sum(a)) FROM t"); got != "wide3" {
+				t.Errorf("afterwards: %q", got)
+			}
+			w.gate.denies = "ünseen" // the texts are read by the right character set
+			if _, err := db.ExecContext(ask(t), "SELECT 'ünseen'"); number(err) == 0 {
+				t.Errorf("a denial: %v", err)
+			}
+			if _, err := db.ExecContext(ask(t), "DROP DATABASE wide"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestLiveSeveralResults(t *testing.T) {
 	w := start(t, setup{})
 	db := w.open(func(c *driver.Config) { c.MultiStatements = true })

@@ -27,6 +27,8 @@ type tracking struct {
 	all    bool // the client wants every variable
 	wanted []string
 	schema bool
+	// there are the watched variables that the server has; nil before it was asked.
+	there []string
 	// lost is set where a statement has changed what is reported, or has failed
 	// half way: the settings are to be read before the next one.
 	lost bool
@@ -35,9 +37,24 @@ type tracking struct {
 // settings reads the watched variables that the server has.
 func (s *session) settings() (map[string]string, error) {
 	values := map[string]string{}
-	_, err := s.up.Query("SHOW SESSION VARIABLES WHERE Variable_name IN ('"+strings.Join(watched, "','")+"')", func(cells [][]byte) error {
-		if len(cells) == 2 {
-			values[strings.ToLower(string(cells[0]))] = string(cells[1])
+	if s.tracking.there == nil {
+		// The constants have the columns' character set, whatever the connection's is.
+		_, err := s.up.Query("SHOW SESSION VARIABLES WHERE Variable_name IN (_utf8'"+strings.Join(watched, "',_utf8'")+"')", func(cells [][]byte) error {
+			if len(cells) == 2 {
+				name := strings.ToLower(string(cells[0]))
+				values[name] = string(cells[1])
+				s.tracking.there = append(s.tracking.there, name)
+			}
+			return nil
+		})
+		return values, err
+	}
+	// Binary values come as they are: character_set_results may be UTF-16 now.
+	_, err := s.up.Query("SELECT CAST(@@SESSION."+strings.Join(s.tracking.there, " AS BINARY), CAST(@@SESSION.")+" AS BINARY)", func(cells [][]byte) error {
+		for i, name := range s.tracking.there {
+			if i < len(cells) {
+				values[name] = string(cells[i])
+			}
 		}
 		return nil
 	})
@@ -76,7 +93,7 @@ func (s *session) track() error {
 
 // watch adds what weir wants to hear of to what the client does.
 func (s *session) watch(values map[string]string) error {
-	s.tracking = tracking{schema: values["session_track_schema"] == "ON"}
+	s.tracking = tracking{there: s.tracking.there, schema: values["session_track_schema"] == "ON" || values["session_track_schema"] == "1"}
 	var names []string
 	for _, name := range strings.Split(strings.ToLower(values["session_track_system_variables"]), ",") {
 		if name = strings.TrimSpace(name); name != "" {
@@ -93,9 +110,9 @@ func (s *session) watch(values map[string]string) error {
 	if s.tracking.all {
 		names = []string{"*"}
 	}
-	sql := fmt.Sprintf("SET SESSION session_track_schema = ON, SESSION session_track_system_variables = '%s'", strings.Join(names, ","))
+	sql := fmt.Sprintf("SET SESSION session_track_schema = ON, SESSION session_track_system_variables = _utf8'%s'", strings.Join(names, ","))
 	if s.datasource.Target.ReadOnly {
-		sql += ", SESSION session_track_transaction_info = 'CHARACTERISTICS'"
+		sql += ", SESSION session_track_transaction_info = _utf8'CHARACTERISTICS'"
 	}
 	_, err := s.up.Query(sql, nil)
 	return err

@@ -17,7 +17,7 @@ build: ## build bin/weir
 	@$(GO) build -trimpath -o $(BIN) ./cmd/weir
 
 servers: ## install what the tests need
-	@deploy/install.sh build server server18 mariadb clients promtool
+	@deploy/install.sh build server server18 mariadb clients identity promtool
 
 test: servers build ## everything that must pass; installs what it needs
 	$(GO) vet ./...

@@ -6,6 +6,7 @@
 #   install.sh mariadb   MariaDB of the distribution (no server is started)
 #   install.sh mariadb-suite  MariaDB's own tests
 #   install.sh clients   the clients that the end-to-end tests drive
+#   install.sh identity  directories and providers that vouch for people (none is started)
 #   install.sh promtool  the checker of rules and metrics (Prometheus itself is not started)
 #   install.sh peers     what the benchmarks compare with
 # What is already there is left alone.
@@ -83,6 +84,10 @@ unstarted() {
   [ -z "$made" ] || { root rm -f /usr/sbin/policy-rc.d; trap - EXIT; }
 }
 
+identity() {
+  [ -x /usr/sbin/slapd ] || unstarted slapd
+}
+
 promtool() {
   command -v promtool >/dev/null || unstarted prometheus
 }
@@ -99,7 +104,7 @@ mariadb_suite() {
 for what in "$@"; do
   case $what in
     build) command -v cc >/dev/null || packages gcc libc6-dev ;;
-    server | server18 | mariadb | clients | promtool) $what ;;
+    server | server18 | mariadb | clients | identity | promtool) $what ;;
     mariadb-suite) mariadb_suite ;;
     peers) packages pgbouncer haproxy postgresql-contrib sysbench ;;
     *) echo "install.sh: unknown part $what" >&2; exit 2 ;;

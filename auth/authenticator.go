@@ -31,6 +31,10 @@ type Options struct {
 	// Certificates map client certificates to users, tried in order. Without
 	// a rule no certificate logs anybody in.
 	Certificates []CertificateRule
+	// Sources answer for people whom weir does not keep itself, the first whose
+	// patterns a name matches. Provisioner is needed with them.
+	Sources     []Source
+	Provisioner Provisioner
 	// Observe is told of every finished login, to count failures and to record
 	// the last login. It is called on the session's goroutine.
 	Observe func(context.Context, Attempt)
@@ -57,6 +61,9 @@ func New(users Users, secret []byte, options Options) (*Authenticator, error) {
 	}
 	if options.Iterations < MinIterations || options.Iterations > MaxIterations {
 		return nil, fmt.Errorf("new authenticator: %d iterations are outside %d to %d", options.Iterations, MinIterations, MaxIterations)
+	}
+	if len(options.Sources) > 0 && options.Provisioner == nil {
+		return nil, errors.New("new authenticator: sources without a provisioner")
 	}
 	return &Authenticator{users: users, secret: secret, options: options, newHash: sha256.New, memory: newMemory()}, nil
 }

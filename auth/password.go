@@ -28,8 +28,11 @@ func (a *Authenticator) Password(ctx context.Context, user, password string) (*I
 	if !a.options.Cleartext {
 		return nil, refuse(ReasonMechanism, errors.New("cleartext passwords are off"))
 	}
-	if len(password) > MaxPassword {
+	if len(password) > MaxPassword && a.source(user) == nil {
 		return nil, refuse(ReasonMalformed, fmt.Errorf("password of %d bytes is too long", len(password)))
+	}
+	if s := a.source(user); s != nil {
+		return a.vouched(ctx, s, user, password)
 	}
 	c, err := a.candidate(ctx, user)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"github.com/weirdb/weir/auth/external"
 	"github.com/weirdb/weir/store"
 )
 
@@ -88,7 +89,7 @@ func NewThrottle(attempts int, longest time.Duration) *Throttle {
 
 // Guard runs an attempt to log in with a password, if one may be made. Whatever
 // does not end in an identity has failed, also where the client leaves: it may
-// have learned enough. Only a store that is away is nobody's fault.
+// have learned enough. Only a store or source that is away is nobody's fault.
 func (t *Throttle) Guard(user string, from net.Addr, attempt func() (*Identity, error)) (*Identity, error) {
 	var address netip.AddrPort
 	if from != nil {
@@ -107,10 +108,11 @@ func (t *Throttle) Guard(user string, from net.Addr, attempt func() (*Identity, 
 	identity, err := attempt()
 	ended = true
 	var away *store.Unavailable
+	var silent *external.Failure
 	switch {
 	case err == nil:
 		try.Passed(time.Now())
-	case errors.As(err, &away):
+	case errors.As(err, &away), errors.As(err, &silent) && silent.Reason == external.Unavailable:
 		try.Abandoned()
 	default:
 		try.Failed(time.Now())

@@ -116,7 +116,45 @@ type Audit struct {
 type Auth struct {
 	CertificateUser string   `yaml:"certificate_user" enum:"cn,email,dns,uri" default:"cn" doc:"The part of a client certificate that names the user."`
 	Lockout         Lockout  `yaml:"lockout" doc:"Pauses after failed passwords."`
+	Sources         []Source `yaml:"sources" doc:"Directories that vouch for people whom weir does not keep itself."`
 	MySQLPlugins    []string `yaml:"mysql_plugins" enum:"caching_sha2_password,client_ed25519,mysql_native_password" doc:"How MySQL clients prove passwords, the plugin that weir proposes first. caching_sha2_password, which alone is there if not set, has to be among them; the others need verifiers that are kept of passwords set from then on."`
+}
+
+// Source is a directory that vouches for people.
+type Source struct {
+	Name       string    `yaml:"name" required:"true" doc:"Names the source in users' ids, policy and audit events. It stays, or everybody is somebody new."`
+	Names      []string  `yaml:"names" required:"true" doc:"The login names that it answers for, in lower case; * stands for any text. Passwords of these names come to weir itself, under TLS."`
+	LDAP       LDAP      `yaml:"ldap" doc:"An LDAP directory, such as OpenLDAP or Active Directory."`
+	TakeGroups bool      `yaml:"take_groups" doc:"People are in the groups that the source says, under its names."`
+	Map        []Mapping `yaml:"map" doc:"What being in a group of the source gives here. It is looked at at each login, and cannot be changed by hand."`
+}
+
+// Mapping gives roles to a source's group.
+type Mapping struct {
+	Group    string   `yaml:"group" required:"true" doc:"The group's name at the source."`
+	Groups   []string `yaml:"groups" doc:"Groups of weir."`
+	Role     string   `yaml:"role" enum:"member,administrator,owner" default:"member" doc:"The global role. The strongest counts."`
+	Projects []string `yaml:"projects" doc:"Roles in projects, as sales=viewer."`
+}
+
+// LDAP is how to ask a directory.
+type LDAP struct {
+	Servers          []string      `yaml:"servers" required:"true" doc:"ldaps://host, or ldap://host, which goes on with StartTLS; tried in order."`
+	CA               string        `yaml:"ca" doc:"PEM file of authorities; the system's if not set."`
+	Timeout          time.Duration `yaml:"timeout" default:"10s" doc:"Bound for one login."`
+	BindDN           string        `yaml:"bind_dn" doc:"The account that searches for people."`
+	BindPassword     secrets.Ref   `yaml:"bind_password" doc:"Its password."`
+	DirectBind       string        `yaml:"direct_bind" doc:"Without such an account: how people bind, with {name} or {local}, the part before the last @, as uid={local},ou=people,dc=corp,dc=example or {name}."`
+	Base             string        `yaml:"base" required:"true" doc:"Where people are searched."`
+	NameAttribute    string        `yaml:"name_attribute" default:"uid" doc:"The attribute that holds the login name, up to the last @. Active Directory: sAMAccountName, or userPrincipalName with whole_name."`
+	WholeName        bool          `yaml:"whole_name" doc:"The attribute holds the login name with what follows the @."`
+	Filter           string        `yaml:"filter" doc:"What else has to hold of a person, as (objectClass=person)."`
+	SubjectAttribute string        `yaml:"subject_attribute" default:"entryUUID" doc:"An attribute that is unique and never changes. Active Directory: objectGUID."`
+	GroupBase        string        `yaml:"group_base" doc:"Where groups are searched; not set: people have none."`
+	GroupMember      string        `yaml:"group_member" default:"member" doc:"The attribute that holds the DNs of a group's members, also of groups in it."`
+	GroupName        string        `yaml:"group_name" default:"cn" doc:"The attribute that names a group."`
+	GroupFilter      string        `yaml:"group_filter" doc:"What else has to hold of a group."`
+	Chain            bool          `yaml:"chain" doc:"Active Directory: ask for the groups of groups at once."`
 }
 
 // Lockout is how long somebody has to wait who gives wrong passwords.

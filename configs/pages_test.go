@@ -60,6 +60,51 @@ func TestMySQLPage(t *testing.T) {
 	}
 }
 
+// TestLDAPPage loads the snippets of docs/ldap.md.
+func TestLDAPPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/ldap.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, password := t.TempDir()+"/ca.crt", t.TempDir()+"/password"
+	for _, file := range []string{authority, password} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := strings.NewReplacer("/etc/weir/tls/corp-ca.crt", authority, "/etc/weir/ldap-password", password)
+	n := 0
+	for _, rest := range strings.Split(string(page), "```yaml\n")[1:] {
+		snippet, _, _ := strings.Cut(rest, "```")
+		c, err := configs.Parse("docs/ldap.md", []byte(oneSource+files.Replace(snippet)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n += len(c.Auth.Sources); len(c.Auth.Sources) != 1 {
+			t.Errorf("%+v", c.Auth)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d snippets", n)
+	}
+	const direct = "ldap: {servers: ['ldaps://x'], base: 'dc=x', direct_bind: '{name}'}"
+	for source, want := range map[string]string{
+		"names: ['*@x'], " + direct:                                                     "auth.sources[0].name",
+		"name: local, names: ['*@x'], " + direct:                                        "not local",
+		"name: a, names: ['*'], " + direct:                                              "takes every login name",
+		"name: a, names: ['*@x'], ldap: {base: 'dc=x'}":                                 "servers",
+		"name: a, names: ['*@x'], ldap: {servers: [x], base: 'dc=x'}":                   "bind_dn with bind_password, or direct_bind",
+		"name: a, names: ['*@x'], map: [{group: g, projects: [a]}], " + direct:          "not project=role",
+		"name: a, names: ['*@x'], map: [{group: g, role: king}], " + direct:             "not one of",
+		"name: a, names: ['*@x'], ldap: {servers: [x], base: 'dc=x', bind_dn: 'cn=x'}":  "belong together",
+		"name: a, names: ['*@x'], " + direct + "}, {name: a, names: ['*@y'], " + direct: "already defined",
+	} {
+		if _, err := configs.Parse("test", []byte(oneSource+"auth: {sources: [{"+source+"}]}\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
+
 func TestStoreIsChecked(t *testing.T) {
 	for text, want := range map[string]string{
 		"store: {password: '${env:P}'}":                                           "host:port",

@@ -62,6 +62,7 @@ func (v *validator) config(c *Config) {
 	v.atLeast("auth.lockout.attempts", int64(c.Auth.Lockout.Attempts), 0, "0")
 	v.atLeast("auth.lockout.longest", int64(c.Auth.Lockout.Longest), int64(time.Second), "1s")
 	v.plugins(c.Auth.MySQLPlugins)
+	v.sources(c.Auth.Sources)
 	v.policy(&c.Policy)
 	v.secretSources(&c.Secrets)
 	if c.Admin.Address != "off" {
@@ -273,5 +274,43 @@ func (v *validator) plugins(names []string) {
 	}
 	if len(names) > 0 && !slices.Contains(names, "caching_sha2_password") {
 		v.fault("auth.mysql_plugins", "caching_sha2_password has to be among them: users without other verifiers could not log in")
+	}
+}
+
+// sources checks auth.sources. What is inside the directory is checked when it is asked.
+func (v *validator) sources(sources []Source) {
+	for i := range sources {
+		s, path := &sources[i], fmt.Sprintf("auth.sources[%d]", i)
+		if s.Name != "" && (!nameForm.MatchString(s.Name) || s.Name == "local") {
+			v.fault(path+".name", "%q cannot name a source; use letters, digits, _, . and -, and not local", s.Name)
+		}
+		for j := range i {
+			if sources[j].Name == s.Name {
+				v.fault(path+".name", "source %q is already defined by auth.sources[%d]; give it another name", s.Name, j)
+			}
+		}
+		for j, name := range s.Names {
+			if strings.Trim(name, "*") == "" {
+				v.fault(fmt.Sprintf("%s.names[%d]", path, j), "%q takes every login name, those of local users too; write a pattern such as *@corp.example", name)
+			}
+		}
+		if s.LDAP.CA != "" {
+			v.file(s.LDAP.CA, path+".ldap.ca")
+		}
+		if (s.LDAP.BindDN == "") == (s.LDAP.DirectBind == "") {
+			v.fault(path+".ldap", "give bind_dn with bind_password, or direct_bind")
+		}
+		if (s.LDAP.BindDN == "") != s.LDAP.BindPassword.IsZero() {
+			v.fault(path+".ldap", "bind_dn and bind_password belong together")
+		}
+		v.atLeast(path+".ldap.timeout", int64(s.LDAP.Timeout), int64(100e6), "100ms")
+		for j, m := range s.Map {
+			for k, text := range m.Projects {
+				project, role, found := strings.Cut(text, "=")
+				if !found || project == "" || !slices.Contains([]string{"viewer", "editor", "admin", "owner"}, role) {
+					v.fault(fmt.Sprintf("%s.map[%d].projects[%d]", path, j, k), "%q is not project=role with viewer, editor, admin or owner", text)
+				}
+			}
+		}
 	}
 }

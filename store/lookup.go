@@ -91,7 +91,7 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 		err := scan(&id, &project, &role, &origin)
 		if i, ok := index[id]; ok {
 			u := &users[i]
-			u.ProjectRoles[project] = strongest(ProjectRoles(), u.ProjectRoles[project], role)
+			u.ProjectRoles[project] = Stronger(u.ProjectRoles[project], role)
 			if origin == originMapped {
 				u.Mapped.ProjectRoles[project] = role
 			}
@@ -114,7 +114,7 @@ func scanUser(scan scanner) (User, error) {
 	err := scan(&user.ID, &user.Name, &user.Source, &user.Verifier, &user.GlobalRole,
 		&disabled, &created, &updated, &lastLogin, &subject, &user.DisplayName, &user.Email, &mapped)
 	user.Subject, user.Mapped.GlobalRole = subject.String, mapped.String
-	user.GlobalRole = strongest(GlobalRoles(), user.GlobalRole, mapped.String)
+	user.GlobalRole = Stronger(user.GlobalRole, mapped.String)
 	user.CreatedAt, user.UpdatedAt = fromMicros(created), fromMicros(updated)
 	if disabled.Valid {
 		user.DisabledAt = fromMicros(disabled.Int64)

@@ -100,7 +100,7 @@ func (p External) checked() (External, error) {
 		if err := checkProjectRole(role); err != nil {
 			return p, err
 		}
-		roles[project] = strongest(ProjectRoles(), roles[project], role)
+		roles[project] = Stronger(roles[project], role)
 	}
 	p.ProjectRoles = roles
 	return p, nil
@@ -213,7 +213,7 @@ func (w *writer) mapGlobalRole(ctx context.Context, id, name, role string) error
 		}
 	}
 	_, err := w.exec(ctx, `UPDATE users SET mapped_role = $1 WHERE id = $2`, sql.NullString{String: role, Valid: role != ""}, id)
-	w.changed(Change{Kind: KindRoleSet, UserID: id, UserName: name, Role: strongest(GlobalRoles(), assigned, role)})
+	w.changed(Change{Kind: KindRoleSet, UserID: id, UserName: name, Role: Stronger(assigned, role)})
 	return err
 }
 
@@ -240,13 +240,4 @@ func (w *writer) ensure(ctx context.Context, object Object, name string) error {
 		w.changed(Change{Kind: kind, Name: name})
 	}
 	return err
-}
-
-// strongest returns the later of two roles in a list that begins with the
-// weakest; unknown ones are weaker than all.
-func strongest(roles []string, a, b string) string {
-	if slices.Index(roles, b) > slices.Index(roles, a) {
-		return b
-	}
-	return a
 }

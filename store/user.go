@@ -33,6 +33,20 @@ func ProjectRoles() []string {
 	return []string{ProjectViewer, ProjectEditor, ProjectAdmin, ProjectOwner}
 }
 
+// Stronger returns the stronger of two global roles, or of two project roles.
+// What is no role is weaker than all.
+func Stronger(a, b string) string {
+	for _, roles := range [][]string{GlobalRoles(), ProjectRoles()} {
+		if slices.Contains(roles, b) {
+			if slices.Index(roles, b) > slices.Index(roles, a) {
+				return b
+			}
+			return a
+		}
+	}
+	return a
+}
+
 func checkGlobalRole(role string) error {
 	if slices.Contains(GlobalRoles(), role) {
 		return nil

@@ -53,6 +53,9 @@ func checkPolicy(ctx context.Context, path string, config *configs.Config) (conf
 	if err != nil {
 		return configs.Faults{{File: path, Path: "secrets", Message: err.Error()}}, nil
 	}
+	if _, err := outsideSources(config, resolver); err != nil {
+		return configs.Faults{{File: path, Path: "auth.sources", Message: err.Error()}}, resolver.Close()
+	}
 	engine, err := openPolicy(ctx, config, resolver, nil, nil)
 	if err != nil {
 		return configs.Faults{{File: path, Path: "policy", Message: err.Error()}}, resolver.Close()

@@ -27,8 +27,13 @@ func (r *daemon) handlers(ctx context.Context) (map[string]proxy.Handler, error)
 	if err != nil {
 		return nil, err
 	}
-	// Passwords in clear come to MySQL's listeners, under TLS.
-	authenticator, err := auth.New(r.store, secret, auth.Options{Certificates: []auth.CertificateRule{rule}, Cleartext: true, Observe: r.observeLogin})
+	sources, err := outsideSources(r.config, r.resolver)
+	if err != nil {
+		return nil, err
+	}
+	// Passwords in clear come to MySQL's listeners, and where a source is asked, under TLS.
+	authenticator, err := auth.New(r.store, secret, auth.Options{Certificates: []auth.CertificateRule{rule}, Cleartext: true, Observe: r.observeLogin,
+		Sources: sources, Provisioner: r.store})
 	if err != nil {
 		return nil, err
 	}

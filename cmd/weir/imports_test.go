@@ -25,13 +25,13 @@ var layers = [][]string{
 	{"proxy/gate"},
 	{"secrets/vault", "secrets/aws", "secrets/gcp", "secrets/azure"},
 	{"policy", "masking", "auth", "audit", "secrets"},
-	{"store"},
+	{"store", "auth/ldap"},
 	{"auth/external"},
 	{"query/pgsql", "query/mysql"},
 	{"query"},
 	{"protocol/pgwire/upstream", "protocol/mywire/upstream"},
 	{"protocol/pgwire", "protocol/mywire"},
-	{"deploy", "deploy/pgserver", "deploy/myserver", "deploy/weirserver", "secrets/vault/vaulttest"},
+	{"deploy", "deploy/pgserver", "deploy/myserver", "deploy/weirserver", "deploy/idp", "secrets/vault/vaulttest"},
 	{"deploy/authority"},
 }
 
@@ -49,6 +49,7 @@ var keepsOut = map[string][]string{
 	"secrets":                  {module},
 	"secrets/vault":            {module + "protocol", module + "proxy", module + "query", module + "policy", module + "auth", module + "store", module + "audit"},
 	"store":                    {module + "protocol", module + "proxy", module + "query"},
+	"auth/ldap":                {module + "protocol", module + "proxy", module + "query", module + "store", module + "policy"},
 	"auth":                     {module + "protocol", module + "proxy", module + "query"},
 	"proxy":                    {module + "query", module + "policy", "github.com/pganalyze/pg_query_go"},
 	"proxy/gate":               {module + "protocol", module + "query/"},

@@ -9,13 +9,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirdb/weir/auth"
+	"github.com/weirdb/weir/configs"
 	"github.com/weirdb/weir/store"
 )
 
 // accounts is a store, and what the configuration says of the passwords in it.
 type accounts struct {
 	*store.Store
-	plugins []string // auth.mysql_plugins
+	plugins []string         // auth.mysql_plugins
+	sources []configs.Source // auth.sources
+}
+
+// answered refuses to add a user whose name a source answers for: nobody could
+// log in as that user.
+func (a *accounts) answered(name string) error {
+	for _, s := range a.sources {
+		for _, pattern := range s.Names {
+			if auth.Matches(pattern, name) {
+				return &usageError{fmt.Errorf("source %q answers for the name %q (auth.sources, names: %q); people of a source are added at their first login", s.Name, name, pattern)}
+			}
+		}
+	}
+	return nil
 }
 
 // storeOpener opens the store that the configuration names.
@@ -132,6 +147,9 @@ the password. Groups and projects have to exist.` + exitCodesHelp,
 			}
 			return withStore(cmd.Context(), open, func(s *accounts) error {
 				name, err := unusedName(cmd.Context(), s.Store, args[0]) // before asking for a password
+				if err == nil {
+					err = s.answered(name)
+				}
 				if err != nil {
 					return err
 				}

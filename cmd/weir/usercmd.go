@@ -28,7 +28,7 @@ func accountCommands() []*cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		return &accounts{s, config.Auth.MySQLPlugins}, nil
+		return &accounts{s, config.Auth.MySQLPlugins, config.Auth.Sources}, nil
 	}
 	commands := []*cobra.Command{userCommand(open), groupCommand(open), projectCommand(open)}
 	for _, c := range commands {

@@ -120,6 +120,9 @@ func (f *front) identify(ctx context.Context, x exchange) (*auth.Identity, error
 // know others.
 func (f *front) arrange(x exchange) (exchange, error) {
 	plugins := f.options.Plugins
+	if f.options.Auth.Outside(f.user) { // nothing is kept
+		plugins = nil
+	}
 	switch kept := slices.Contains(plugins, x.plugin); {
 	case x.plugin == mywire.PluginCleartext && f.tls != nil, len(x.response) > 0 && (x.plugin == mywire.PluginSHA2 || kept && x.plugin == mywire.PluginNative):
 		return x, nil

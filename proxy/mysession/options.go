@@ -23,6 +23,8 @@ type Authenticator interface {
 	Password(ctx context.Context, user, password string) (*auth.Identity, error)
 	// Kept gives nil where another way has to be tried.
 	Kept(ctx context.Context, user, mechanism string, proves func(verifier []byte) bool) (identity *auth.Identity, verifier []byte, err error)
+	// Outside says that only the password itself will do for a name.
+	Outside(user string) bool
 	// Refuse makes the failure where there is none.
 	Refuse(ctx context.Context, user, mechanism string) error
 	Certificate(ctx context.Context, chain []*x509.Certificate, user string) (*auth.Identity, error)

@@ -1,6 +1,7 @@
 package pgsession
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -17,6 +18,9 @@ import (
 
 // maxSASL bounds a message of the authentication exchange.
 const maxSASL = 2048
+
+// maxPassword bounds a password, which may be a token.
+const maxPassword = 16 << 10
 
 // login proves who the client is. An unknown datasource takes the same steps.
 func (f *front) login(ctx context.Context) error {
@@ -52,7 +56,36 @@ func (f *front) prove(ctx context.Context) (*auth.Identity, error) {
 			return identity, err
 		}
 	}
+	if f.options.Auth.Outside(f.user) {
+		return f.cleartext(ctx)
+	}
 	return f.scram(ctx)
+}
+
+// cleartext asks for the password itself, under TLS.
+func (f *front) cleartext(ctx context.Context) (*auth.Identity, error) {
+	if f.tls == nil {
+		return nil, endWith(proxy.EndStartupRefused, pgwire.StateInvalidAuthorization,
+			"the password of this user is only taken under TLS", "Connect with sslmode=require or stricter.")
+	}
+	if err := errors.Join(f.out.Authentication(pgwire.AuthCleartext, nil), f.out.Flush()); err != nil {
+		return nil, &wireError{err}
+	}
+	body, err := f.password(maxPassword)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := bytes.CutSuffix(body, []byte{0})
+	if !ok || bytes.IndexByte(text, 0) >= 0 {
+		return nil, protocolViolation("a password is one text with a zero behind it")
+	}
+	password := string(text)
+	if err := f.in.Discard(); err != nil {
+		return nil, &wireError{err}
+	}
+	return f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) {
+		return f.options.Auth.Password(ctx, f.user, password)
+	})
 }
 
 // isWire says that an error comes from the client's connection.
@@ -71,7 +104,7 @@ func (f *front) scram(ctx context.Context) (*auth.Identity, error) {
 	if err := errors.Join(f.out.AuthenticationSASL(f.binding.Mechanisms()...), f.out.Flush()); err != nil {
 		return nil, &wireError{err}
 	}
-	body, err := f.password()
+	body, err := f.password(maxSASL)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +128,7 @@ func (f *front) exchange(ctx context.Context, initial *pgwire.SASLInitial) (*aut
 	if err := errors.Join(f.in.Discard(), f.out.Authentication(pgwire.AuthSASLContinue, reply), f.out.Flush()); err != nil {
 		return nil, &wireError{err}
 	}
-	body, err := f.password()
+	body, err := f.password(maxSASL)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +144,7 @@ func (f *front) exchange(ctx context.Context, initial *pgwire.SASLInitial) (*aut
 
 // password reads the body of a message of the authentication exchange, valid
 // until the next read.
-func (f *front) password() ([]byte, error) {
+func (f *front) password(most int) ([]byte, error) {
 	h, err := f.in.Peek()
 	if err != nil {
 		return nil, &wireError{err}
@@ -119,7 +152,7 @@ func (f *front) password() ([]byte, error) {
 	if h.Type != pgwire.MsgPassword {
 		return nil, protocolViolation("expected SASL response, got message type %d", h.Type)
 	}
-	body, err := f.in.Body(maxSASL)
+	body, err := f.in.Body(most)
 	if err != nil {
 		return nil, &wireError{err}
 	}

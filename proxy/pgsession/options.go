@@ -19,6 +19,10 @@ import (
 // Authenticator proves who a client is. *auth.Authenticator is one.
 type Authenticator interface {
 	BeginSCRAM(ctx context.Context, user, mechanism string, cb auth.ChannelBinding) (*auth.SCRAM, error)
+	// Outside says that Password is needed for a name, because weir keeps nothing
+	// that SCRAM could be held against.
+	Outside(user string) bool
+	Password(ctx context.Context, user, password string) (*auth.Identity, error)
 	Certificate(ctx context.Context, chain []*x509.Certificate, user string) (*auth.Identity, error)
 }
 

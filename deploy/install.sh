@@ -86,6 +86,7 @@ unstarted() {
 
 identity() {
   [ -x /usr/sbin/slapd ] || unstarted slapd
+  [ -x /usr/sbin/samba ] && [ -d /usr/share/samba/setup/ad-schema ] || unstarted samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-markdown
 }
 
 promtool() {

@@ -45,10 +45,11 @@ func New() (*Authority, error) {
 	return &Authority{encode("CERTIFICATE", der), certificate, key}, nil
 }
 
-// Server issues the certificate of a server on localhost, and its key, in PEM.
-func (a *Authority) Server() (certificate, key string, err error) {
+// Server issues the certificate of a server on localhost, and on other addresses,
+// and its key, in PEM.
+func (a *Authority) Server(others ...net.IP) (certificate, key string, err error) {
 	t := template("localhost")
-	t.DNSNames, t.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	t.DNSNames, t.IPAddresses = []string{"localhost"}, append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, others...)
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	return a.issue(t)
 }

@@ -87,6 +87,11 @@ unstarted() {
 identity() {
   [ -x /usr/sbin/slapd ] || unstarted slapd
   [ -x /usr/sbin/samba ] && [ -d /usr/share/samba/setup/ad-schema ] || unstarted samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-markdown
+  [ -d .cache/identity/node_modules/oidc-provider ] || {
+    command -v npm >/dev/null || packages nodejs npm
+    mkdir -p .cache/identity
+    npm install --silent --no-fund --no-audit --no-save --prefix .cache/identity oidc-provider@9.13.3 >/dev/null
+  }
 }
 
 promtool() {

@@ -27,8 +27,17 @@ type Source struct {
 	Names []string
 	// Check proves somebody. Its errors are *external.Failure.
 	Check func(ctx context.Context, name, password string) (*external.Person, error)
+	// Bearer is where PostgreSQL clients that speak OAUTHBEARER get their tokens;
+	// nil: they are asked for a password.
+	Bearer *Bearer
 	// Map makes roles of what the source says.
 	Map func(*external.Person) store.Mapped
+}
+
+// Bearer is what OAUTHBEARER tells a client.
+type Bearer struct {
+	Discovery string // URL of the provider's metadata
+	Scope     string
 }
 
 // Provisioner keeps people whom a source vouches for. *store.Store is one.
@@ -39,6 +48,14 @@ type Provisioner interface {
 // Outside says that a source answers for a login name, so that the password
 // itself is needed.
 func (a *Authenticator) Outside(user string) bool { return a.source(user) != nil }
+
+// Bearer returns how OAUTHBEARER is served for a name, nil if it is not.
+func (a *Authenticator) Bearer(user string) *Bearer {
+	if s := a.source(user); s != nil {
+		return s.Bearer
+	}
+	return nil
+}
 
 // source is the first that answers for a name.
 func (a *Authenticator) source(user string) *Source {

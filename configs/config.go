@@ -125,6 +125,7 @@ type Source struct {
 	Name       string    `yaml:"name" required:"true" doc:"Names the source in users' ids, policy and audit events. It stays, or everybody is somebody new."`
 	Names      []string  `yaml:"names" required:"true" doc:"The login names that it answers for, in lower case; * stands for any text. Passwords of these names come to weir itself, under TLS."`
 	LDAP       LDAP      `yaml:"ldap" doc:"An LDAP directory, such as OpenLDAP or Active Directory."`
+	OIDC       OIDC      `yaml:"oidc" doc:"Or an OpenID provider, whose tokens are given in the place of a password."`
 	TakeGroups bool      `yaml:"take_groups" doc:"People are in the groups that the source says, under its names."`
 	Map        []Mapping `yaml:"map" doc:"What being in a group of the source gives here. It is looked at at each login, and cannot be changed by hand."`
 }
@@ -137,15 +138,29 @@ type Mapping struct {
 	Projects []string `yaml:"projects" doc:"Roles in projects, as sales=viewer."`
 }
 
+// OIDC is whose tokens count.
+type OIDC struct {
+	Issuer      string        `yaml:"issuer" doc:"The provider's URL, https in production; below it is .well-known/openid-configuration."`
+	CA          string        `yaml:"ca" doc:"PEM file of authorities; the system's if not set."`
+	Audiences   []string      `yaml:"audiences" doc:"Whom tokens may be meant for: client ids for ID tokens, resources for access tokens. One is enough."`
+	Algorithms  []string      `yaml:"algorithms" enum:"RS256,RS384,RS512,ES256,ES384,ES512,PS256,PS384,PS512,EdDSA" doc:"Algorithms that signatures may have; RS256, ES256, PS256 and EdDSA if not set."`
+	NameClaim   string        `yaml:"name_claim" default:"email" doc:"The claim that has to be the login name, in any case. An email has to be verified."`
+	GroupClaims []string      `yaml:"group_claims" doc:"Claims with groups and roles; a dot goes into an object, as realm_access.roles. groups if not set."`
+	MFAValues   []string      `yaml:"mfa_values" doc:"Values of amr or acr that tell of a second factor; mfa if not set."`
+	Skew        time.Duration `yaml:"skew" default:"30s" doc:"How far clocks may differ; 5m at most."`
+	OAuthBearer bool          `yaml:"oauthbearer" doc:"PostgreSQL: these people log in by OAUTHBEARER, as libpq 18 does, and not by a token in the place of a password."`
+	Scope       string        `yaml:"scope" default:"openid" doc:"OAUTHBEARER: the scope that clients are told to ask for."`
+}
+
 // LDAP is how to ask a directory.
 type LDAP struct {
-	Servers          []string      `yaml:"servers" required:"true" doc:"ldaps://host, or ldap://host, which goes on with StartTLS; tried in order."`
+	Servers          []string      `yaml:"servers" doc:"ldaps://host, or ldap://host, which goes on with StartTLS; tried in order."`
 	CA               string        `yaml:"ca" doc:"PEM file of authorities; the system's if not set."`
 	Timeout          time.Duration `yaml:"timeout" default:"10s" doc:"Bound for one login."`
 	BindDN           string        `yaml:"bind_dn" doc:"The account that searches for people."`
 	BindPassword     secrets.Ref   `yaml:"bind_password" doc:"Its password."`
 	DirectBind       string        `yaml:"direct_bind" doc:"Without such an account: how people bind, with {name} or {local}, the part before the last @, as uid={local},ou=people,dc=corp,dc=example or {name}."`
-	Base             string        `yaml:"base" required:"true" doc:"Where people are searched."`
+	Base             string        `yaml:"base" doc:"Where people are searched."`
 	NameAttribute    string        `yaml:"name_attribute" default:"uid" doc:"The attribute that holds the login name, up to the last @. Active Directory: sAMAccountName, or userPrincipalName with whole_name."`
 	WholeName        bool          `yaml:"whole_name" doc:"The attribute holds the login name with what follows the @."`
 	Filter           string        `yaml:"filter" doc:"What else has to hold of a person, as (objectClass=person)."`

@@ -60,12 +60,8 @@ func TestMySQLPage(t *testing.T) {
 	}
 }
 
-// TestLDAPPage loads the snippets of docs/ldap.md.
-func TestLDAPPage(t *testing.T) {
-	page, err := os.ReadFile("../docs/ldap.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestSourcePages loads the snippets of docs/ldap.md and docs/oidc.md.
+func TestSourcePages(t *testing.T) {
 	authority, password := t.TempDir()+"/ca.crt", t.TempDir()+"/password"
 	for _, file := range []string{authority, password} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -74,19 +70,28 @@ func TestLDAPPage(t *testing.T) {
 	}
 	files := strings.NewReplacer("/etc/weir/tls/corp-ca.crt", authority, "/etc/weir/ldap-password", password)
 	n := 0
-	for _, rest := range strings.Split(string(page), "```yaml\n")[1:] {
-		snippet, _, _ := strings.Cut(rest, "```")
-		c, err := configs.Parse("docs/ldap.md", []byte(oneSource+files.Replace(snippet)))
+	for _, name := range []string{"ldap.md", "oidc.md"} {
+		page, err := os.ReadFile("../docs/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n += len(c.Auth.Sources); len(c.Auth.Sources) != 1 {
-			t.Errorf("%+v", c.Auth)
+		for _, rest := range strings.Split(string(page), "```yaml\n")[1:] {
+			snippet, _, _ := strings.Cut(rest, "```")
+			c, err := configs.Parse(name, []byte(oneSource+files.Replace(snippet)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n += len(c.Auth.Sources); len(c.Auth.Sources) != 1 {
+				t.Errorf("%+v", c.Auth)
+			}
 		}
 	}
-	if n != 2 {
+	if n != 3 {
 		t.Errorf("%d snippets", n)
 	}
+}
+
+func TestSourcesAreChecked(t *testing.T) {
 	const direct = "ldap: {servers: ['ldaps://x'], base: 'dc=x', direct_bind: '{name}'}"
 	for source, want := range map[string]string{
 		"names: ['*@x'], " + direct:                                                     "auth.sources[0].name",

@@ -294,16 +294,7 @@ func (v *validator) sources(sources []Source) {
 				v.fault(fmt.Sprintf("%s.names[%d]", path, j), "%q takes every login name, those of local users too; write a pattern such as *@corp.example", name)
 			}
 		}
-		if s.LDAP.CA != "" {
-			v.file(s.LDAP.CA, path+".ldap.ca")
-		}
-		if (s.LDAP.BindDN == "") == (s.LDAP.DirectBind == "") {
-			v.fault(path+".ldap", "give bind_dn with bind_password, or direct_bind")
-		}
-		if (s.LDAP.BindDN == "") != s.LDAP.BindPassword.IsZero() {
-			v.fault(path+".ldap", "bind_dn and bind_password belong together")
-		}
-		v.atLeast(path+".ldap.timeout", int64(s.LDAP.Timeout), int64(100e6), "100ms")
+		v.source(s, path)
 		for j, m := range s.Map {
 			for k, text := range m.Projects {
 				project, role, found := strings.Cut(text, "=")
@@ -312,5 +303,33 @@ func (v *validator) sources(sources []Source) {
 				}
 			}
 		}
+	}
+}
+
+// source checks what is inside a source. The rest is checked when it is opened.
+func (v *validator) source(s *Source, path string) {
+	l, o := &s.LDAP, &s.OIDC
+	for file, at := range map[string]string{l.CA: path + ".ldap.ca", o.CA: path + ".oidc.ca"} {
+		if file != "" {
+			v.file(file, at)
+		}
+	}
+	v.atLeast(path+".ldap.timeout", int64(l.Timeout), int64(100e6), "100ms")
+	switch {
+	case (len(l.Servers) > 0) == (o.Issuer != ""):
+		v.fault(path, "a source is a directory, with ldap.servers, or a provider, with oidc.issuer; set one")
+	case o.Issuer != "":
+		if strings.HasPrefix(o.Issuer, "http:") && !v.development {
+			v.fault(path+".oidc.issuer", "%q is not https, which the production profile requires", o.Issuer)
+		}
+		if len(o.Audiences) == 0 {
+			v.fault(path+".oidc.audiences", "say whom tokens are meant for; without that, those for others would pass")
+		}
+	case l.Base == "":
+		v.fault(path+".ldap.base", "say where people are searched, as ou=people,dc=corp,dc=example")
+	case (l.BindDN == "") == (l.DirectBind == ""):
+		v.fault(path+".ldap", "give bind_dn with bind_password, or direct_bind")
+	case (l.BindDN == "") != l.BindPassword.IsZero():
+		v.fault(path+".ldap", "bind_dn and bind_password belong together")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/weirdb/weir/auth"
 	"github.com/weirdb/weir/auth/external"
 	"github.com/weirdb/weir/auth/ldap"
+	"github.com/weirdb/weir/auth/oidc"
 	"github.com/weirdb/weir/configs"
 	"github.com/weirdb/weir/protocol/mywire/upstream"
 	"github.com/weirdb/weir/secrets"
@@ -21,14 +22,40 @@ func outsideSources(c *configs.Config, resolver *secrets.Resolver) ([]auth.Sourc
 	var sources []auth.Source
 	for i := range c.Auth.Sources {
 		s := &c.Auth.Sources[i]
-		directory, err := openDirectory(s, resolver)
-		if err != nil {
-			return nil, fmt.Errorf("auth.sources[%d].ldap: %w", i, err)
+		source := auth.Source{Name: s.Name, Names: s.Names, Map: func(p *external.Person) store.Mapped { return mapped(s, p.Groups) }}
+		if s.OIDC.Issuer != "" {
+			issuer, err := openIssuer(s, c.Profile == "development")
+			if err != nil {
+				return nil, fmt.Errorf("auth.sources[%d].oidc: %w", i, err)
+			}
+			source.Method, source.Check = "oidc", issuer.Check
+			if s.OIDC.OAuthBearer {
+				source.Bearer = &auth.Bearer{Discovery: strings.TrimSuffix(s.OIDC.Issuer, "/") + "/.well-known/openid-configuration", Scope: s.OIDC.Scope}
+			}
+		} else {
+			directory, err := openDirectory(s, resolver)
+			if err != nil {
+				return nil, fmt.Errorf("auth.sources[%d].ldap: %w", i, err)
+			}
+			source.Method, source.Check = "ldap", directory.Check
 		}
-		sources = append(sources, auth.Source{Name: s.Name, Method: "ldap", Names: s.Names, Check: directory.Check,
-			Map: func(p *external.Person) store.Mapped { return mapped(s, p.Groups) }})
+		sources = append(sources, source)
 	}
 	return sources, nil
+}
+
+func openIssuer(s *configs.Source, development bool) (*oidc.Issuer, error) {
+	o := &s.OIDC
+	cfg := oidc.Config{Source: s.Name, Issuer: o.Issuer, Plain: development, Audiences: o.Audiences, Algorithms: o.Algorithms, NameClaim: o.NameClaim,
+		GroupClaims: o.GroupClaims, MFA: o.MFAValues, Skew: o.Skew}
+	if o.CA != "" {
+		roots, err := upstream.LoadCA(o.CA)
+		if err != nil {
+			return nil, err
+		}
+		cfg.RootCAs = roots
+	}
+	return oidc.New(cfg)
 }
 
 func openDirectory(s *configs.Source, resolver *secrets.Resolver) (*ldap.Directory, error) {

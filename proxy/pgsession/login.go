@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirdb/weir/auth"
+	"github.com/weirdb/weir/auth/oauthbearer"
 	"github.com/weirdb/weir/protocol/pgwire"
 	"github.com/weirdb/weir/protocol/pgwire/upstream"
 	"github.com/weirdb/weir/proxy"
@@ -56,18 +57,78 @@ func (f *front) prove(ctx context.Context) (*auth.Identity, error) {
 			return identity, err
 		}
 	}
-	if f.options.Auth.Outside(f.user) {
-		return f.cleartext(ctx)
+	if !f.options.Auth.Outside(f.user) {
+		return f.scram(ctx)
 	}
-	return f.scram(ctx)
-}
-
-// cleartext asks for the password itself, under TLS.
-func (f *front) cleartext(ctx context.Context) (*auth.Identity, error) {
 	if f.tls == nil {
 		return nil, endWith(proxy.EndStartupRefused, pgwire.StateInvalidAuthorization,
 			"the password of this user is only taken under TLS", "Connect with sslmode=require or stricter.")
 	}
+	if bearer := f.options.Auth.Bearer(f.user); bearer != nil {
+		return f.bearer(ctx, bearer)
+	}
+	return f.cleartext(ctx)
+}
+
+// bearer runs one OAUTHBEARER exchange (RFC 7628; PostgreSQL documentation,
+// 53.3.2). A client without a token asks where to get one: that is no failed
+// login.
+func (f *front) bearer(ctx context.Context, b *auth.Bearer) (*auth.Identity, error) {
+	if err := errors.Join(f.out.AuthenticationSASL(oauthbearer.Mechanism), f.out.Flush()); err != nil {
+		return nil, &wireError{err}
+	}
+	body, err := f.password(oauthbearer.MaxMessage)
+	if err != nil {
+		return nil, err
+	}
+	initial, err := pgwire.ParseSASLInitial(body)
+	if err != nil {
+		return nil, &wireError{err}
+	}
+	if string(initial.Mechanism) != oauthbearer.Mechanism {
+		return nil, protocolViolation("a mechanism that was not offered")
+	}
+	token, err := oauthbearer.Parse(initial.Data)
+	if err != nil {
+		return nil, protocolViolation("%v", err)
+	}
+	if err := f.in.Discard(); err != nil {
+		return nil, &wireError{err}
+	}
+	if token == "" {
+		if err := f.challenge(b); err != nil {
+			return nil, err
+		}
+		return nil, endWith(proxy.EndStartupRefused, pgwire.StateInvalidAuthorization, "no token was given", "Get one from the provider that the answer names.")
+	}
+	identity, err := f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) { return f.options.Auth.Password(ctx, f.user, token) })
+	var failure *auth.Failure
+	if errors.As(err, &failure) {
+		_ = f.challenge(b) // the login has failed, whatever the client makes of it
+	}
+	return identity, err
+}
+
+// challenge says where tokens come from, and waits for the client's end of it.
+func (f *front) challenge(b *auth.Bearer) error {
+	if err := errors.Join(f.out.Authentication(pgwire.AuthSASLContinue, oauthbearer.Challenge(b.Discovery, b.Scope)), f.out.Flush()); err != nil {
+		return &wireError{err}
+	}
+	body, err := f.password(len(oauthbearer.Kill))
+	if err != nil {
+		return err
+	}
+	if string(body) != oauthbearer.Kill {
+		return protocolViolation("the exchange has failed; nothing else may be said in it")
+	}
+	if err := f.in.Discard(); err != nil {
+		return &wireError{err}
+	}
+	return nil
+}
+
+// cleartext asks for the password itself.
+func (f *front) cleartext(ctx context.Context) (*auth.Identity, error) {
 	if err := errors.Join(f.out.Authentication(pgwire.AuthCleartext, nil), f.out.Flush()); err != nil {
 		return nil, &wireError{err}
 	}

@@ -23,6 +23,8 @@ type Authenticator interface {
 	// that SCRAM could be held against.
 	Outside(user string) bool
 	Password(ctx context.Context, user, password string) (*auth.Identity, error)
+	// Bearer says how OAUTHBEARER is served for a name, nil if it is not.
+	Bearer(user string) *auth.Bearer
 	Certificate(ctx context.Context, chain []*x509.Certificate, user string) (*auth.Identity, error)
 }
 

@@ -96,7 +96,7 @@ func explain(suite string) map[string]string {
 		"the client's TLS ends at weir": {"ssl_cipher_tlsv13", "ssl_timeout"},
 		"it counts statements, temporary tables, memory or sessions of the server, and weir reads definitions meanwhile":      {"status2", "tmp_table_count-7586", "memory_used", "lowercase_table5", "mdev375"},
 		"a table says, counts or reads something when it is opened for the first time, and weir has opened it before":         {"check_constraint", "features", "bug12427262"},
-		"it logs in as an account that the script makes":                                                                      {"concurrent_innodb_safelog", "concurrent_innodb_unsafelog", "grant_cache_no_prot"},
+		"it logs in as an account that the script makes":                                                                      {"concurrent_innodb_safelog", "concurrent_innodb_unsafelog", "grant_cache_no_prot", "grant_cache_ps_prot"},
 		"InnoDB renews its statistics in the background, after some seconds: plans and estimates depend on how long it takes": {"innodb_mrr_cpk", "join_outer_innodb"},
 		"it counts the server's accounts, of which one is weir's":                                                             {"selectivity_no_engine"},
 	} {

@@ -94,7 +94,7 @@ func (s *session) preparedOK(a *answer, body []byte) error {
 		return upstreamError(err)
 	}
 	a.reply.prepared(m.Params, m.Columns)
-	a.prepared.id, a.prepared.params = m.Statement, m.Params
+	a.prepared.id, a.prepared.params, a.warnings = m.Statement, m.Params, m.Warnings
 	if err := s.out.Prepared(&m); err != nil {
 		return clientError(err)
 	}
@@ -107,7 +107,7 @@ func (s *session) param(a *answer, body []byte) error {
 		return err
 	}
 	if a.reply.stage != stageParams && !s.caps.Has(mywire.CapDeprecateEOF) {
-		return s.sendEOF()
+		return s.sendEOF(a.warnings)
 	}
 	return nil
 }

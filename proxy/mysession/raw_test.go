@@ -392,3 +392,35 @@ func TestLiveRefusedExecute(t *testing.T) {
 		t.Errorf("%q, %v", notes, err)
 	}
 }
+
+// TestLiveEOFWarnings: clients that know EOF packets count warnings by the one
+// after the definitions.
+func TestLiveEOFWarnings(t *testing.T) {
+	w := start(t, setup{})
+	c := w.raw("ana", func(cfg *upstream.Config) { cfg.Capabilities &^= mywire.CapDeprecateEOF })
+	eof := func() uint16 {
+		t.Helper()
+		for {
+			body := c.packet()
+			if body[0] == mywire.MarkEOF && len(body) == 5 {
+				_, warnings, err := mywire.ParseEOF(body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return warnings
+			}
+		}
+	}
+	c.say(mywire.AppendQuery(nil, "SELECT id FROM users WHERE id = '1 x' AND id < 0", c.Capabilities))
+	if first, last := eof(), eof(); first == 0 || first != last {
+		t.Errorf("%d and %d warnings", first, last)
+	}
+	c.say(mywire.AppendText(nil, mywire.ComStmtPrepare, "SELECT id, 2*id AS id FROM users GROUP BY id"))
+	m, err := mywire.ParsePrepared(c.packet())
+	if err != nil || m.Warnings == 0 || m.Columns != 2 {
+		t.Fatalf("%+v %v", m, err)
+	}
+	if got := eof(); got != m.Warnings {
+		t.Errorf("%d warnings, not %d", got, m.Warnings)
+	}
+}

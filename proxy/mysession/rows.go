@@ -20,6 +20,7 @@ type answer struct {
 	cursor  *prepared  // whose cursor the rows are of, or may open
 
 	prepared *prepared           // COM_STMT_PREPARE: filled in
+	warnings uint16              // of that
 	instead  *mywire.ServerError // ends the reply in the place of all that is left
 	failed   bool
 	eofDue   bool // the client has yet to get the EOF of the definitions
@@ -244,14 +245,14 @@ func (s *session) definitionsSent(a *answer) error {
 		return nil
 	}
 	if a.reply.form == formPrepared {
-		return s.sendEOF()
+		return s.sendEOF(a.warnings)
 	}
 	a.eofDue = true // unless a cursor is opened, which the next packet tells
 	return nil
 }
 
-func (s *session) sendEOF() error {
-	if err := s.out.EOF(s.status, 0); err != nil {
+func (s *session) sendEOF(warnings uint16) error {
+	if err := s.out.EOF(s.status, warnings); err != nil {
 		return clientError(err)
 	}
 	return nil
@@ -334,7 +335,7 @@ func (s *session) sendRowsEnd(a *answer, ok *mywire.OK) error {
 		return nil
 	}
 	if a.eofDue && (a.cursor == nil || !ok.Status.Has(mywire.StatusCursorExists)) {
-		if err := s.sendEOF(); err != nil {
+		if err := s.sendEOF(ok.Warnings); err != nil { // of a result without rows all are known by now
 			return err
 		}
 	}
@@ -353,7 +354,7 @@ func (s *session) row(a *answer) error {
 	}
 	if a.eofDue {
 		a.eofDue = false
-		if err := s.sendEOF(); err != nil {
+		if err := s.sendEOF(0); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ regress: build ## other projects' suites, direct and through weir; prints both c
 
 regress-mysql: build ## the same for MariaDB: the Go driver's suite, and the server's own as text and prepared
 	@deploy/install.sh mariadb mariadb-suite
-	$(GO) run ./bench/regress -only driver,main,main-ps -timeout 30m
+	$(GO) run ./bench/regress -only driver,main,main-ps -timeout 60m
 
 leaks: build ## what gets past the masks, and what everyday work is refused; SERVERS, and SEED, STATEMENTS for what is made up
 	@deploy/install.sh server server18 mariadb

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -72,9 +74,14 @@ func New(users Users, secret []byte, options Options) (*Authenticator, error) {
 // nobody with a mock verifier and the reason why that cannot succeed.
 type candidate struct {
 	user     store.User
-	verifier Verifier
-	doomed   Reason // empty for a real user
+	verifier Verifier // whose salt is shown
+	doomed   Reason   // empty for a real user
 	cause    error
+	// others are those of the user's credentials, with the same salt and count, in
+	// the order of user.Credentials; those that have another salt are zero.
+	others []Verifier
+	// used is the number of the credential that was proven, -1 for the password.
+	used int
 }
 
 // candidate looks a name up. It fails only if the lookup does. A mock verifier
@@ -90,22 +97,49 @@ func (a *Authenticator) candidate(ctx context.Context, name string) (candidate, 
 	if mockText := mock.Encode(); text == "" {
 		text = mockText
 	}
-	c := candidate{user: user, verifier: mock, cause: err}
+	c := candidate{user: user, verifier: mock, cause: err, used: -1}
 	verifier, parseErr := ParseVerifier(scramOf(text))
 	if parseErr == nil {
 		c.verifier = verifier // a disabled user goes on showing the same salt
 	}
+	usable := c.credentials(user.Verifier != "" && parseErr == nil)
 	switch {
 	case err != nil:
 		c.doomed = ReasonUnknownUser
 	case user.Disabled():
 		c.doomed, c.cause = ReasonDisabled, errors.New("user is disabled")
+	case usable:
 	case user.Verifier == "":
 		c.doomed, c.cause = ReasonNoPassword, errors.New("user has no password")
 	case parseErr != nil:
 		c.doomed, c.cause = ReasonNoPassword, parseErr
 	}
 	return c, nil
+}
+
+// credentials reads the verifiers of the user's credentials, and says that one of
+// them can be proven. Without a password they decide which salt is shown.
+func (c *candidate) credentials(password bool) (usable bool) {
+	for _, credential := range c.user.Credentials {
+		v, err := ParseVerifier(scramOf(credential.Verifier))
+		if err == nil && !password && !usable {
+			c.verifier = Verifier{iterations: v.iterations, salt: v.salt, storedKey: c.verifier.storedKey, serverKey: c.verifier.serverKey} // no password proves that
+		}
+		if err != nil || v.iterations != c.verifier.iterations || !bytes.Equal(v.salt, c.verifier.salt) {
+			v = Verifier{}
+		} else {
+			usable = true
+		}
+		c.others = append(c.others, v)
+	}
+	return usable
+}
+
+// Like returns a verifier whose salt and count further secrets of a user have to
+// have; see SaltedVerifier.
+func (a *Authenticator) Like(ctx context.Context, user string) (Verifier, error) {
+	c, err := a.candidate(ctx, user)
+	return c.verifier, err
 }
 
 // mockVerifier derives what is shown for a name without a verifier. It is the
@@ -138,7 +172,15 @@ func (a *Authenticator) confirm(ctx context.Context, c candidate, method string)
 	case user.ID != c.user.ID || user.Disabled() || user.Verifier != c.user.Verifier:
 		return nil, ReasonChanged, errors.New("user changed during login")
 	}
-	return identityOf(user, method, time.Now().UTC()), "", nil
+	id := identityOf(user, method, time.Now().UTC())
+	if c.used < 0 {
+		return id, "", nil
+	}
+	used := c.user.Credentials[c.used]
+	if !slices.ContainsFunc(user.Credentials, func(o store.Credential) bool { return o.ID == used.ID }) {
+		return nil, ReasonChanged, errors.New("credential was revoked during login")
+	}
+	return id.by(used), "", nil
 }
 
 // fail makes the one failure that clients see, and reports it.

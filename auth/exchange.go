@@ -19,10 +19,12 @@ var (
 type exchange struct {
 	newHash     func() hash.Hash
 	verifier    Verifier
+	others      []Verifier     // with the same salt and count, each as good; zero ones prove nothing
 	binding     ChannelBinding // what this connection could offer
 	plus        bool           // the client chose the -PLUS mechanism
 	serverNonce string
 
+	used        int // number of the one of others that was proven, -1 for verifier
 	step        int // messages read
 	gs2         []byte
 	nonce       string // client's and server's
@@ -91,16 +93,26 @@ func (e *exchange) final(message []byte) ([]byte, error) {
 	}
 	e.authMessage = append(e.authMessage, ',')
 	e.authMessage = append(e.authMessage, m.withoutProof...)
-	if !e.proves(m.proof) {
+	proven, key := false, []byte(nil)
+	for i := -1; i < len(e.others); i++ { // all of them, whichever it is
+		v := &e.verifier
+		if i >= 0 {
+			v = &e.others[i]
+		}
+		if e.proves(v, m.proof) && !proven {
+			proven, key, e.used = true, v.serverKey, i
+		}
+	}
+	if !proven {
 		return nil, errProof
 	}
-	return []byte("v=" + encode64(hmacSum(e.newHash, e.verifier.serverKey, e.authMessage))), nil
+	return []byte("v=" + encode64(hmacSum(e.newHash, key, e.authMessage))), nil
 }
 
 // proves says whether the proof is ClientKey XOR ClientSignature for the
 // client key whose hash is stored.
-func (e *exchange) proves(proof []byte) bool {
-	signature := hmacSum(e.newHash, e.verifier.storedKey, e.authMessage)
+func (e *exchange) proves(v *Verifier, proof []byte) bool {
+	signature := hmacSum(e.newHash, v.storedKey, e.authMessage)
 	if len(proof) != len(signature) {
 		return false
 	}
@@ -108,5 +120,5 @@ func (e *exchange) proves(proof []byte) bool {
 	subtle.XORBytes(key, proof, signature)
 	h := e.newHash()
 	h.Write(key)
-	return subtle.ConstantTimeCompare(h.Sum(nil), e.verifier.storedKey) == 1
+	return subtle.ConstantTimeCompare(h.Sum(nil), v.storedKey) == 1
 }

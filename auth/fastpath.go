@@ -39,7 +39,11 @@ func newMemory() *lru.Cache[string, remembered] {
 // remember keeps what the fast path needs of a password that was right.
 func (a *Authenticator) remember(c candidate, password string) {
 	inner := sha256.Sum256([]byte(password))
-	a.memory.Add(c.user.ID, remembered{verifier: c.user.Verifier, hash: sha256.Sum256(inner[:]), until: time.Now().Add(rememberedFor)})
+	verifier, credential := c.user.Verifier, ""
+	if c.used >= 0 {
+		verifier, credential = c.user.Credentials[c.used].Verifier, c.user.Credentials[c.used].ID
+	}
+	a.memory.Add(memoryKey(c.user.ID, credential), remembered{verifier: verifier, hash: sha256.Sum256(inner[:]), until: time.Now().Add(rememberedFor)})
 }
 
 // Scrambled logs in by the fast path of caching_sha2_password: answer is
@@ -60,12 +64,27 @@ func (a *Authenticator) Scrambled(ctx context.Context, user string, nonce, answe
 	if err != nil {
 		return nil, err
 	}
-	known, ok := a.memory.Get(u.ID)
-	if !ok || known.verifier != u.Verifier || u.Disabled() || time.Now().After(known.until) || !known.proves(nonce, answer) {
+	if u.Disabled() {
 		return nil, nil
 	}
-	return a.succeed(ctx, user, identityOf(u, MethodPassword, time.Now().UTC())), nil
+	holds := func(credential string, verifier store.Secret) bool {
+		known, ok := a.memory.Get(memoryKey(u.ID, credential))
+		return ok && known.verifier == verifier && time.Now().Before(known.until) && known.proves(nonce, answer)
+	}
+	id := identityOf(u, MethodPassword, time.Now().UTC())
+	if holds("", u.Verifier) {
+		return a.succeed(ctx, user, id), nil
+	}
+	for _, c := range u.Credentials {
+		if holds(c.ID, c.Verifier) {
+			return a.succeed(ctx, user, id.by(c)), nil
+		}
+	}
+	return nil, nil
 }
+
+// memoryKey names what is remembered of a user: the password, or a credential.
+func memoryKey(user, credential string) string { return user + "\x00" + credential }
 
 func (r *remembered) proves(nonce, answer []byte) bool {
 	h := sha256.New()

@@ -19,6 +19,8 @@ type Identity struct {
 	Method        string            // MethodSCRAM, …
 	MFA           bool
 	Authenticated time.Time
+	// Credential is what was used in the place of the password, nil if nothing was.
+	Credential *store.Credential
 	// Version is the user's UpdatedAt at that moment: another one means that
 	// the user has changed since.
 	Version time.Time
@@ -30,6 +32,7 @@ const (
 	MethodSCRAMPlus   = "scram-sha-256-plus"
 	MethodPassword    = "password"
 	MethodCertificate = "certificate"
+	// With a credential it is the kind: "api_key", "session_password".
 )
 
 // Users finds users by the name that a client gave. An unknown name is a
@@ -88,4 +91,14 @@ func identityOf(user store.User, method string, at time.Time) *Identity {
 		Authenticated: at,
 		Version:       user.UpdatedAt,
 	}
+}
+
+// by makes the identity that of a login by a credential.
+func (i *Identity) by(c store.Credential) *Identity {
+	c.Verifier = ""
+	i.Credential, i.Method = &c, c.Kind
+	if !c.AuthenticatedAt.IsZero() { // the person proved it then
+		i.Authenticated, i.MFA = c.AuthenticatedAt, c.MFA
+	}
+	return i
 }

@@ -59,11 +59,18 @@ func (a *Authenticator) Kept(ctx context.Context, user, mechanism string, proves
 	if err != nil && !errors.As(err, &unknown) {
 		return nil, nil, err
 	}
+	id := identityOf(u, mechanism, time.Now().UTC())
 	verifier := keptOf(u.Verifier, mechanism)
-	if proven := proves(verifier); !proven || err != nil || verifier == nil || u.Disabled() {
+	proven := proves(verifier) && verifier != nil
+	for _, c := range u.Credentials {
+		if v := keptOf(c.Verifier, mechanism); v != nil && proves(v) && !proven {
+			proven, verifier, id = true, v, id.by(c)
+		}
+	}
+	if !proven || err != nil || u.Disabled() {
 		return nil, nil, nil
 	}
-	return a.succeed(ctx, user, identityOf(u, mechanism, time.Now().UTC())), verifier, nil
+	return a.succeed(ctx, user, id), verifier, nil
 }
 
 // Refuse makes and reports the failure of a login that Kept did not prove and

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/weirdb/weir/auth/apikey"
 )
 
 // Bounds of passwords (NIST SP 800-63B, section 3.1.1.2).
@@ -31,7 +33,7 @@ func (a *Authenticator) Password(ctx context.Context, user, password string) (*I
 	if len(password) > MaxPassword && a.source(user) == nil {
 		return nil, refuse(ReasonMalformed, fmt.Errorf("password of %d bytes is too long", len(password)))
 	}
-	if s := a.source(user); s != nil {
+	if s := a.source(user); s != nil && !apikey.Valid(password) {
 		return a.vouched(ctx, s, user, password)
 	}
 	c, err := a.candidate(ctx, user)
@@ -43,6 +45,11 @@ func (a *Authenticator) Password(ctx context.Context, user, password string) (*I
 		return nil, err
 	}
 	right := subtle.ConstantTimeCompare(given.storedKey, c.verifier.storedKey) == 1
+	for i := range c.others { // all of them, whichever it is
+		if subtle.ConstantTimeCompare(given.storedKey, c.others[i].storedKey) == 1 {
+			right, c.used = true, i
+		}
+	}
 	switch {
 	case c.doomed != "":
 		return nil, refuse(c.doomed, c.cause)

@@ -37,6 +37,7 @@ func (a *Authenticator) BeginSCRAM(ctx context.Context, user, mechanism string, 
 	s.exchange = exchange{
 		newHash:     a.newHash,
 		verifier:    c.verifier,
+		others:      c.others,
 		binding:     cb,
 		plus:        s.method == MethodSCRAMPlus,
 		serverNonce: newServerNonce(),
@@ -65,6 +66,7 @@ func (s *SCRAM) Final(ctx context.Context, clientFinal []byte) ([]byte, *Identit
 	if err != nil {
 		return nil, nil, s.fail(ctx, err)
 	}
+	s.candidate.used = s.exchange.used
 	identity, reason, err := s.auth.confirm(ctx, s.candidate, s.method)
 	if reason != "" {
 		return nil, nil, s.auth.fail(ctx, s.name, s.method, reason, err)

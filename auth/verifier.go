@@ -87,6 +87,13 @@ func NewVerifier(password string, iterations int) (Verifier, error) {
 	return deriveVerifier(sha256.New, password, salt, iterations)
 }
 
+// SaltedVerifier makes the verifier of a further secret of a user, with the salt
+// and the count of one that there is: a client sees one salt, and each of the
+// user's secrets can be proven with it.
+func SaltedVerifier(secret string, like Verifier) (Verifier, error) {
+	return deriveVerifier(sha256.New, secret, like.salt, like.iterations)
+}
+
 // deriveVerifier follows RFC 5802, section 3.
 func deriveVerifier(newHash func() hash.Hash, password string, salt []byte, iterations int) (Verifier, error) {
 	salted, err := pbkdf2.Key(newHash, saslPrep(password), salt, iterations, newHash().Size())

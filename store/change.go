@@ -7,22 +7,24 @@ type Kind string
 
 // The kinds of changes.
 const (
-	KindUserAdded       Kind = "user_added"
-	KindUserRemoved     Kind = "user_removed"
-	KindUserEnabled     Kind = "user_enabled"
-	KindUserDisabled    Kind = "user_disabled"
-	KindPasswordChanged Kind = "password_changed"
-	KindRoleSet         Kind = "role_set"          // Role is the new global role
-	KindUserRenamed     Kind = "user_renamed"      // Name is the name before
-	KindGroupJoined     Kind = "group_joined"      // Name is the group
-	KindGroupLeft       Kind = "group_left"        // Name is the group
-	KindProjectRoleSet  Kind = "project_role_set"  // Name is the project, Role the role
-	KindProjectRoleGone Kind = "project_role_gone" // Name is the project
-	KindGroupAdded      Kind = "group_added"       // Name is the group
-	KindGroupRemoved    Kind = "group_removed"     // Name is the group
-	KindProjectAdded    Kind = "project_added"     // Name is the project
-	KindProjectRemoved  Kind = "project_removed"   // Name is the project
-	KindResync          Kind = "resync"            // the feed no longer reaches back: look everybody up again
+	KindUserAdded         Kind = "user_added"
+	KindUserRemoved       Kind = "user_removed"
+	KindUserEnabled       Kind = "user_enabled"
+	KindUserDisabled      Kind = "user_disabled"
+	KindPasswordChanged   Kind = "password_changed"
+	KindRoleSet           Kind = "role_set"           // Role is the new global role
+	KindUserRenamed       Kind = "user_renamed"       // Name is the name before
+	KindCredentialAdded   Kind = "credential_added"   // Name is the credential
+	KindCredentialRevoked Kind = "credential_revoked" // Name is the credential
+	KindGroupJoined       Kind = "group_joined"       // Name is the group
+	KindGroupLeft         Kind = "group_left"         // Name is the group
+	KindProjectRoleSet    Kind = "project_role_set"   // Name is the project, Role the role
+	KindProjectRoleGone   Kind = "project_role_gone"  // Name is the project
+	KindGroupAdded        Kind = "group_added"        // Name is the group
+	KindGroupRemoved      Kind = "group_removed"      // Name is the group
+	KindProjectAdded      Kind = "project_added"      // Name is the project
+	KindProjectRemoved    Kind = "project_removed"    // Name is the project
+	KindResync            Kind = "resync"             // the feed no longer reaches back: look everybody up again
 )
 
 // Change is one administrative change.
@@ -41,7 +43,7 @@ type Change struct {
 // its user up again.
 func (c Change) Concerns(userID string) bool {
 	switch c.Kind {
-	case KindGroupAdded, KindProjectAdded, KindUserAdded:
+	case KindGroupAdded, KindProjectAdded, KindUserAdded, KindCredentialAdded:
 		return false
 	case KindResync:
 		return true

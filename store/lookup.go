@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -64,8 +65,7 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 	if err != nil {
 		return nil, err
 	}
-	// Not by the database, which may follow the rules of a language.
-	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(users, func(a, b User) int { return compare(a.Name, b.Name) })
 	for i := range users {
 		index[users[i].ID] = i
 	}
@@ -98,6 +98,15 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 		}
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := loadCredentials(ctx, tx, condition+` AND c.revoked_at IS NULL AND c.expires_at > `+placeholder(len(args)), append(args, time.Now().UnixMicro())...)
+	for _, c := range credentials {
+		if i, ok := index[c.UserID]; ok {
+			users[i].Credentials = append(users[i].Credentials, c)
+		}
+	}
 	for i := range users {
 		slices.Sort(users[i].Groups)
 		users[i].Groups = slices.Compact(users[i].Groups)
@@ -105,6 +114,9 @@ func loadUsers(ctx context.Context, tx *sql.Tx, condition string, args ...any) (
 	}
 	return users, err
 }
+
+// placeholder is the one that follows n others.
+func placeholder(n int) string { return "$" + strconv.Itoa(n+1) }
 
 func scanUser(scan scanner) (User, error) {
 	user := User{ProjectRoles: map[string]string{}, Mapped: Mapped{ProjectRoles: map[string]string{}}}
@@ -124,6 +136,10 @@ func scanUser(scan scanner) (User, error) {
 	}
 	return user, err
 }
+
+// compare orders names, not as the database does, which may follow the rules of a
+// language.
+func compare(a, b string) int { return strings.Compare(a, b) }
 
 func fromMicros(n int64) time.Time { return time.UnixMicro(n).UTC() }
 

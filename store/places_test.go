@@ -37,6 +37,7 @@ var everywhere = map[string]func(*testing.T, place){
 	"TypedErrors":                        testTypedErrors,
 	"Provision":                          testProvision,
 	"LastOwner":                          testLastOwner,
+	"Credentials":                        testCredentials,
 	"RecorderDecides":                    testRecorderDecides,
 	"MockSecretStays":                    testMockSecretStays,
 	"ConcurrentOpenAndWrite":             testConcurrentOpenAndWrite,

@@ -84,6 +84,7 @@ type User struct {
 	ProjectRoles map[string]string // project name to role
 	Mapped       Mapped            // the part of the roles that comes from Source
 	Subject      string            // inside Source; empty for local users
+	Credentials  []Credential      // that can log in now
 	DisplayName  string
 	Email        string
 	CreatedAt    time.Time

@@ -161,8 +161,13 @@ func (r *daemon) observeLogin(ctx context.Context, a auth.Attempt) {
 	if a.Identity == nil {
 		return
 	}
-	if err := r.store.RecordLogin(ctx, a.Identity.ID, a.Identity.Authenticated); err != nil {
+	if err := r.store.RecordLogin(ctx, a.Identity.ID, time.Now()); err != nil {
 		r.log.Warn("last login is not stored", "error", err)
+	}
+	if c := a.Identity.Credential; c != nil {
+		if err := r.store.RecordUse(ctx, c.ID, time.Now()); err != nil {
+			r.log.Warn("last use is not stored", "error", err)
+		}
 	}
 }
 

@@ -153,7 +153,7 @@ the password. Groups and projects have to exist.` + exitCodesHelp,
 				if err != nil {
 					return err
 				}
-				secret, err := password.read(cmd, name, s.plugins)
+				secret, err := password.read(cmd, name, s)
 				if err != nil {
 					return err
 				}
@@ -191,7 +191,7 @@ input, or generated and printed once. --no-password ends password logins.` + exi
 				if _, err := s.LookupUser(cmd.Context(), args[0]); err != nil { // before asking for a password
 					return err
 				}
-				secret, err := password.read(cmd, args[0], s.plugins)
+				secret, err := password.read(cmd, args[0], s)
 				if err != nil {
 					return err
 				}

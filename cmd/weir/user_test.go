@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weirdb/weir/auth"
+	"github.com/weirdb/weir/auth/apikey"
 	"github.com/weirdb/weir/store"
 )
 
@@ -36,7 +38,7 @@ func newUserCLI(t *testing.T) *userCLI {
 func (c *userCLI) run(line string) (stdout, stderr string, status int) {
 	c.t.Helper()
 	root := &cobra.Command{Use: "weir", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(userCommand(c.open), groupCommand(c.open), projectCommand(c.open))
+	root.AddCommand(userCommand(c.open), groupCommand(c.open), projectCommand(c.open), keyCommand(c.open))
 	var out, errOut bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&errOut)
@@ -192,11 +194,62 @@ func TestUserCommandsExitStatus(t *testing.T) {
 
 func TestUserCommandsHaveHelp(t *testing.T) {
 	c := newUserCLI(t)
-	for _, group := range []*cobra.Command{userCommand(c.open), groupCommand(c.open), projectCommand(c.open)} {
+	for _, group := range []*cobra.Command{userCommand(c.open), groupCommand(c.open), projectCommand(c.open), keyCommand(c.open)} {
 		for _, cmd := range append(group.Commands(), group) {
 			if cmd.Example == "" || !strings.Contains(cmd.Long, "Exit codes") || cmd.Short == "" {
 				t.Errorf("%s lacks an example, exit codes or a summary", cmd.CommandPath())
 			}
+		}
+	}
+}
+
+func TestKeyCommands(t *testing.T) {
+	c := newUserCLI(t)
+	c.ok("user add reporting --no-password")
+	made := c.ok("key create reporting nightly --datasource shop")
+	_, key, found := strings.Cut(strings.TrimSpace(made), "key (shown this once): ")
+	if !found || !apikey.Valid(key) || !strings.HasPrefix(made, "nightly: made for reporting, until ") {
+		t.Fatalf("%q", made)
+	}
+	if err := c.password("reporting", key); err != nil {
+		t.Errorf("the key: %v", err)
+	}
+	var rotated keyRow
+	if err := json.Unmarshal([]byte(c.ok("key rotate reporting nightly --overlap 1h --output json")), &rotated); err != nil || rotated.Datasource != "shop" || rotated.State != "live" || rotated.Replaces == "" {
+		t.Fatalf("%+v %v", rotated, err)
+	}
+	for _, k := range []string{key, rotated.Key} {
+		if err := c.password("reporting", k); err != nil {
+			t.Errorf("in the overlap: %v", err)
+		}
+	}
+	// A password does not end the keys, nor a key the password.
+	c.input = goodPassword + "\n"
+	c.ok("user passwd reporting --password-stdin")
+	for _, k := range []string{key, rotated.Key, goodPassword} {
+		if err := c.password("reporting", k); err != nil {
+			t.Errorf("beside a password: %v", err)
+		}
+	}
+	var rows []keyRow
+	if err := json.Unmarshal([]byte(c.ok("key list --output json")), &rows); err != nil || len(rows) != 2 || rows[0].Key != "" || rows[1].Hint != key[:9] || time.Until(rows[1].ExpiresAt) > time.Hour {
+		t.Errorf("%+v %v", rows, err)
+	}
+	c.ok("key revoke reporting nightly")
+	for _, k := range []string{key, rotated.Key} {
+		if err := c.password("reporting", k); err == nil {
+			t.Error("a revoked key logs in")
+		}
+	}
+	if table := c.ok("key list"); strings.Count(table, "revoked") != 2 || strings.Contains(table, key) || !strings.Contains(table, "datasource shop") {
+		t.Errorf("%s", table)
+	}
+	for line, status := range map[string]int{
+		"key create nobody x": 1, "key create reporting": 2, "key create reporting x --expires 0s": 2, "key create reporting x --expires 9000h": 2,
+		"key rotate reporting x": 1, "key revoke reporting x": 1, "key rotate nobody x": 1, "key list --output xml": 2, "key nothing": 2,
+	} {
+		if _, stderr, got := c.run(line); got != status || stderr == "" {
+			t.Errorf("weir %s: status %d, %s", line, got, stderr)
 		}
 	}
 }

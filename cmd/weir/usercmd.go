@@ -30,7 +30,7 @@ func accountCommands() []*cobra.Command {
 		}
 		return &accounts{s, config.Auth.MySQLPlugins, config.Auth.Sources}, nil
 	}
-	commands := []*cobra.Command{userCommand(open), groupCommand(open), projectCommand(open)}
+	commands := []*cobra.Command{userCommand(open), groupCommand(open), projectCommand(open), keyCommand(open)}
 	for _, c := range commands {
 		c.PersistentPreRun = func(cmd *cobra.Command, _ []string) { cmd.SetContext(store.WithActor(cmd.Context(), operator())) }
 		c.PersistentFlags().StringVarP(&path, "config", "c", "/etc/weir/weir.yaml", "configuration file")

@@ -35,7 +35,8 @@ type newPassword struct {
 }
 
 // read takes a password and makes what is kept of it, also for MySQL's plugins.
-func (f *passwordFlags) read(cmd *cobra.Command, user string, plugins []string) (newPassword, error) {
+// The user may be one whose keys have to go on.
+func (f *passwordFlags) read(cmd *cobra.Command, user string, s *accounts) (newPassword, error) {
 	var result newPassword
 	var password string
 	var err error
@@ -58,12 +59,30 @@ func (f *passwordFlags) read(cmd *cobra.Command, user string, plugins []string) 
 	if err := auth.CheckPassword(user, password); err != nil {
 		return result, err
 	}
-	verifier, err := auth.NewVerifier(password, auth.DefaultIterations)
+	result.verifier, err = s.verifier(cmd.Context(), user, password)
+	return result, err
+}
+
+// verifier makes what is kept of a user's password or other secret, with the salt
+// that the user's other secrets have.
+func (a *accounts) verifier(ctx context.Context, user, password string) (store.Secret, error) {
+	mock, err := a.MockSecret(ctx)
 	if err != nil {
-		return result, err
+		return "", err
 	}
-	result.verifier = auth.EncodeVerifiers(verifier, keptFor(password, plugins))
-	return result, nil
+	authenticator, err := auth.New(a.Store, mock, auth.Options{})
+	if err != nil {
+		return "", err
+	}
+	like, err := authenticator.Like(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	verifier, err := auth.SaltedVerifier(password, like)
+	if err != nil {
+		return "", err
+	}
+	return auth.EncodeVerifiers(verifier, keptFor(password, a.plugins)), nil
 }
 
 // keptFor makes the verifiers that plugins need beside SCRAM's.

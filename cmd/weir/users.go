@@ -76,6 +76,10 @@ func changeAction(k store.Kind) string {
 		return "disable"
 	case store.KindPasswordChanged:
 		return "password_change"
+	case store.KindCredentialAdded:
+		return "credential_add"
+	case store.KindCredentialRevoked:
+		return "credential_revoke"
 	case store.KindUserRenamed:
 		return "rename"
 	case store.KindRoleSet, store.KindGroupJoined, store.KindProjectRoleSet:
@@ -105,7 +109,7 @@ func (r *daemon) userChanged(ctx context.Context, c store.Change) {
 		r.recheck(ctx)
 		return
 	}
-	if c.UserID == "" || c.Kind == store.KindUserAdded {
+	if c.UserID == "" || c.Kind == store.KindUserAdded || c.Kind == store.KindCredentialAdded {
 		return
 	}
 	for _, id := range concerned(r.server.Sessions(), c, func(l *proxy.Login) (bool, error) { return r.outdated(ctx, l) }) {

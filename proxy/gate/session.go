@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync/atomic"
@@ -92,6 +93,9 @@ type Session struct {
 // login. The error is a *Denial.
 func (g *Gate) Connect(ctx context.Context, s Subject) (*Session, error) {
 	session := g.session(s)
+	if d := outOfScope(&s); d != nil {
+		return nil, session.refuse(ctx, audit.KindLoginFailed, d, nil)
+	}
 	in := session.input(policy.PhaseConnect)
 	decision, err := g.policy.Decide(ctx, in)
 	if err != nil {
@@ -115,6 +119,22 @@ func (g *Gate) Connect(ctx context.Context, s Subject) (*Session, error) {
 		return nil, err
 	}
 	return session, nil
+}
+
+// outOfScope refuses a credential that was made for something else, whatever
+// policy says.
+func outOfScope(s *Subject) *Denial {
+	c := s.Identity.Credential
+	if c == nil {
+		return nil
+	}
+	for _, scope := range []struct{ what, made, wanted string }{{"datasource", c.Datasource, s.Target.Datasource}, {"project", c.Project, s.Target.Project}} {
+		if scope.made != "" && scope.made != scope.wanted {
+			return &Denial{SQLState: insufficientPrivilege, Rule: "credential_scope", Message: fmt.Sprintf("connection to %s is not allowed: the credential %q is for %s %s alone", s.Target.Datasource, c.Name, scope.what, scope.made),
+				Hint: "Use one that was made for this " + scope.what + ", or for all.", Pos: -1}
+		}
+	}
+	return nil
 }
 
 // Rejected records a login that failed before anything was known of the person

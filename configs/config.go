@@ -18,6 +18,7 @@ type Config struct {
 	Masking     Masking      `yaml:"masking" doc:"Keys of the keyed masks."`
 	Audit       Audit        `yaml:"audit" doc:"The audit journal."`
 	Auth        Auth         `yaml:"auth" doc:"How people and applications log in."`
+	Logins      Logins       `yaml:"logins" doc:"The listener of weir login, which gives people session passwords."`
 	Secrets     Secrets      `yaml:"secrets" doc:"Where secrets are read from, beside the environment and files."`
 	Limits      Limits       `yaml:"limits" doc:"Bounds for clients."`
 	Admin       Admin        `yaml:"admin" doc:"The listener for metrics and health."`
@@ -120,6 +121,13 @@ type Auth struct {
 	MySQLPlugins    []string `yaml:"mysql_plugins" enum:"caching_sha2_password,client_ed25519,mysql_native_password" doc:"How MySQL clients prove passwords, the plugin that weir proposes first. caching_sha2_password, which alone is there if not set, has to be among them; the others need verifiers that are kept of passwords set from then on."`
 }
 
+// Logins is where people get session passwords.
+type Logins struct {
+	Address string        `yaml:"address" doc:"host:port to listen on, for HTTPS. Not set: there is no such listener."`
+	TLS     ListenerTLS   `yaml:"tls" doc:"Its certificate. Client certificates and plaintext are not taken."`
+	Session time.Duration `yaml:"session" default:"8h" doc:"How long a session password counts; 24h at most. Sessions that it began go on."`
+}
+
 // Source is a directory that vouches for people.
 type Source struct {
 	Name       string    `yaml:"name" required:"true" doc:"Names the source in users' ids, policy and audit events. It stays, or everybody is somebody new."`
@@ -149,7 +157,8 @@ type OIDC struct {
 	MFAValues   []string      `yaml:"mfa_values" doc:"Values of amr or acr that tell of a second factor; mfa if not set."`
 	Skew        time.Duration `yaml:"skew" default:"30s" doc:"How far clocks may differ; 5m at most."`
 	OAuthBearer bool          `yaml:"oauthbearer" doc:"PostgreSQL: these people log in by OAUTHBEARER, as libpq 18 does, and not by a token in the place of a password."`
-	Scope       string        `yaml:"scope" default:"openid" doc:"OAUTHBEARER: the scope that clients are told to ask for."`
+	Scope       string        `yaml:"scope" default:"openid email" doc:"The scope that clients are told to ask for, by OAUTHBEARER and by weir login."`
+	ClientID    string        `yaml:"client_id" doc:"The public client that weir login is at the provider; it has to be among the audiences. Not set: weir login does not use this provider."`
 }
 
 // LDAP is how to ask a directory.

@@ -68,9 +68,10 @@ func TestSourcePages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files := strings.NewReplacer("/etc/weir/tls/corp-ca.crt", authority, "/etc/weir/ldap-password", password)
+	files := strings.NewReplacer("/etc/weir/tls/corp-ca.crt", authority, "/etc/weir/ldap-password", password,
+		"/etc/weir/tls/server.crt", authority, "/etc/weir/tls/server.key", password)
 	n := 0
-	for _, name := range []string{"ldap.md", "oidc.md"} {
+	for _, name := range []string{"ldap.md", "oidc.md", "login.md"} {
 		page, err := os.ReadFile("../docs/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -86,8 +87,24 @@ func TestSourcePages(t *testing.T) {
 			}
 		}
 	}
-	if n != 3 {
+	if n != 4 {
 		t.Errorf("%d snippets", n)
+	}
+}
+
+func TestLoginsAreChecked(t *testing.T) {
+	for logins, want := range map[string]string{
+		"address: 'x'":     "host:port",
+		"address: ':8443'": "logins has no TLS",
+		"address: ':8443', session: 25h, tls: {self_signed: true}": "longer than 24h",
+		"address: ':8443', session: 1s, tls: {self_signed: true}":  "logins.session",
+	} {
+		if _, err := configs.Parse("test", []byte(oneSource+"logins: {"+logins+"}\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", logins, err)
+		}
+	}
+	if _, err := configs.Parse("test", []byte(oneSource+"auth: {sources: [{name: a, names: ['*@x'], oidc: {issuer: 'https://x', audiences: [a], client_id: b}}]}\n")); err == nil || !strings.Contains(err.Error(), "not among the audiences") {
+		t.Errorf("a client that is no audience: %v", err)
 	}
 }
 

@@ -61,6 +61,13 @@ func (v *validator) config(c *Config) {
 	v.store(&c.Store)
 	v.atLeast("auth.lockout.attempts", int64(c.Auth.Lockout.Attempts), 0, "0")
 	v.atLeast("auth.lockout.longest", int64(c.Auth.Lockout.Longest), int64(time.Second), "1s")
+	if c.Logins.Address != "" {
+		v.listener(&Listener{Address: c.Logins.Address, TLS: ListenerTLS{Certificate: c.Logins.TLS.Certificate, Key: c.Logins.TLS.Key, SelfSigned: c.Logins.TLS.SelfSigned}}, "logins")
+		v.atLeast("logins.session", int64(c.Logins.Session), int64(time.Minute), "1m")
+		if c.Logins.Session > 24*time.Hour {
+			v.fault("logins.session", "%s is longer than 24h; people can log in again", c.Logins.Session)
+		}
+	}
 	v.plugins(c.Auth.MySQLPlugins)
 	v.sources(c.Auth.Sources)
 	v.policy(&c.Policy)
@@ -321,6 +328,9 @@ func (v *validator) source(s *Source, path string) {
 	case o.Issuer != "":
 		if strings.HasPrefix(o.Issuer, "http:") && !v.development {
 			v.fault(path+".oidc.issuer", "%q is not https, which the production profile requires", o.Issuer)
+		}
+		if o.ClientID != "" && !slices.Contains(o.Audiences, o.ClientID) {
+			v.fault(path+".oidc.client_id", "%q is not among the audiences, so that its tokens would be refused", o.ClientID)
 		}
 		if len(o.Audiences) == 0 {
 			v.fault(path+".oidc.audiences", "say whom tokens are meant for; without that, those for others would pass")

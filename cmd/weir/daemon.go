@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,9 @@ type daemon struct {
 	engine    *policy.Engine
 	server    *proxy.Server
 	admin     *control.Server
+	logins    *control.Logins
+	issuer    *issuer
+	loginTLS  *proxy.Certificates // of logins
 	sources   []*source
 	listeners []*proxy.Listener
 
@@ -55,7 +59,7 @@ func start(ctx context.Context, path string, config *configs.Config, log *slog.L
 	r := &daemon{path: path, config: config, log: log, resolver: resolver,
 		registry: prometheus.NewRegistry(), failed: make(chan error, 1)}
 	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, step := range []func(context.Context) error{checkStack, r.openState, r.openPolicy, r.openSources, r.listen, r.openAdmin} {
+	for _, step := range []func(context.Context) error{checkStack, r.openState, r.openPolicy, r.openSources, r.listen, r.openLogins, r.openAdmin} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, r.close(ctx))
 		}
@@ -203,6 +207,40 @@ func (r *daemon) openAdmin(ctx context.Context) error {
 	return err
 }
 
+// loginListener is the listener of weir login as one of the others, whose client
+// certificates it does not take.
+func loginListener(c *configs.Config) *configs.Listener {
+	t := c.Logins.TLS
+	return &configs.Listener{Address: c.Logins.Address, TLS: configs.ListenerTLS{Certificate: t.Certificate, Key: t.Key, SelfSigned: t.SelfSigned}}
+}
+
+// openLogins serves weir login, if it is configured.
+func (r *daemon) openLogins(ctx context.Context) error {
+	c := &r.config.Logins
+	if c.Address == "" {
+		return nil
+	}
+	var err error
+	if r.loginTLS, err = listenerCertificates(ctx, loginListener(r.config), r.config, r.resolver); err != nil {
+		return fmt.Errorf("listener for logins: %w", err)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		own, _ := r.loginTLS.Server("http/1.1")
+		return own.GetConfigForClient(hello)
+	}}
+	var providers []control.Provider
+	for _, s := range r.config.Auth.Sources {
+		if s.OIDC.ClientID != "" {
+			providers = append(providers, control.Provider{Name: s.Name, Issuer: s.OIDC.Issuer, ClientID: s.OIDC.ClientID, Scope: s.OIDC.Scope})
+		}
+	}
+	r.logins, err = control.StartLogins(ctx, control.LoginOptions{Address: c.Address, TLS: config, Providers: providers, Issuer: r.issuer, Logger: r.log})
+	if err == nil {
+		r.log.Info("listening for logins", "address", r.logins.Address())
+	}
+	return err
+}
+
 // close drains and stops everything, in the reverse of the order of start.
 func (r *daemon) close(ctx context.Context) error {
 	var errs []error
@@ -219,6 +257,9 @@ func (r *daemon) close(ctx context.Context) error {
 		r.stopWatch()
 	}
 	r.wg.Wait()
+	if r.logins != nil {
+		errs = append(errs, r.logins.Close(ctx))
+	}
 	if r.admin != nil {
 		errs = append(errs, r.admin.Close(ctx))
 	}

@@ -44,6 +44,7 @@ func (r *daemon) handlers(ctx context.Context) (map[string]proxy.Handler, error)
 	g := gate.New(gate.Options{Policy: r.engine, Journal: r.journal, Metrics: gate.NewMetrics(r.registry), Logger: r.log})
 	l, lockout := r.config.Limits, r.config.Auth.Lockout
 	throttle := auth.NewThrottle(lockout.Attempts, lockout.Longest)
+	r.issuer = &issuer{r, authenticator, throttle}
 	return map[string]proxy.Handler{
 		protocolPostgres: pgsession.New(pgsession.Options{Auth: authenticator, CertificateLogin: true, Throttle: throttle, Recheck: r.stillValid,
 			Gate: pgsession.FromGate(g), Datasource: r.datasource, MaskKeys: keys, Logger: r.log,

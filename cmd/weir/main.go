@@ -51,7 +51,7 @@ Exit status: 0 success, 1 failure or a finding, 2 wrong usage or unreadable inpu
 		fmt.Fprintf(cmd.ErrOrStderr(), "weir: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
 		return exitError(2)
 	})
-	root.AddCommand(newServe(), newDemo(), newCheck(), newPolicy(), newAudit(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newCheck(), newPolicy(), newAudit(), newVersion(), newLoginCommand(), newConnectCommand(), newLogoutCommand())
 	root.AddCommand(accountCommands()...)
 	return root
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirdb/weir/audit"
 	"github.com/weirdb/weir/configs"
+	"github.com/weirdb/weir/proxy"
 )
 
 func newServe() *cobra.Command {
@@ -81,20 +82,30 @@ func (r *daemon) reload(ctx context.Context) {
 		r.log.Error("policy is not reloaded", "error", err)
 	}
 	for i := range min(len(fresh.Listeners), len(r.listeners)) {
-		if fresh.Listeners[i].Address != r.config.Listeners[i].Address || r.listeners[i].TLS == nil {
-			continue
+		if fresh.Listeners[i].Address == r.config.Listeners[i].Address {
+			r.replaceCertificate(ctx, &fresh.Listeners[i], fresh, r.listeners[i].TLS)
 		}
-		config, err := listenerTLS(ctx, &fresh.Listeners[i], fresh, r.resolver)
-		if err == nil && config != nil {
-			err = r.listeners[i].TLS.Replace(config)
-		}
-		if err != nil {
-			r.log.Error("certificate is not reloaded", "listener", r.listeners[i].Name, "error", err)
-		}
+	}
+	if fresh.Logins.Address == r.config.Logins.Address {
+		r.replaceCertificate(ctx, loginListener(fresh), fresh, r.loginTLS)
 	}
 	restart := changedSections(r.config, fresh)
 	r.record(&audit.Event{Kind: audit.KindConfigChange, Action: "reload", Object: r.path})
 	r.log.Info("reloaded", "waits_for_restart", restart)
+}
+
+// replaceCertificate reads a listener's certificate again, if it has one.
+func (r *daemon) replaceCertificate(ctx context.Context, l *configs.Listener, fresh *configs.Config, have *proxy.Certificates) {
+	if have == nil {
+		return
+	}
+	config, err := listenerTLS(ctx, l, fresh, r.resolver)
+	if err == nil && config != nil {
+		err = have.Replace(config)
+	}
+	if err != nil {
+		r.log.Error("certificate is not reloaded", "listener", l.Address, "error", err)
+	}
 }
 
 // changedSections names what differs between two configurations and is read
@@ -107,6 +118,7 @@ func changedSections(before, after *configs.Config) []string {
 	}{
 		{"state", before.State, after.State}, {"store", before.Store, after.Store}, {"listeners", addresses(before), addresses(after)}, {"datasources", before.Datasources, after.Datasources},
 		{"policy", before.Policy, after.Policy}, {"masking", before.Masking, after.Masking}, {"audit", before.Audit, after.Audit},
+		{"logins", [2]any{before.Logins.Address, before.Logins.Session}, [2]any{after.Logins.Address, after.Logins.Session}},
 		{"auth", before.Auth, after.Auth}, {"secrets", before.Secrets, after.Secrets}, {"limits", before.Limits, after.Limits}, {"admin", before.Admin, after.Admin}, {"log", before.Log, after.Log},
 	} {
 		if fmt.Sprintf("%+v", s.a) != fmt.Sprintf("%+v", s.b) {

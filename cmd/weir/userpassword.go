@@ -114,15 +114,7 @@ func passwordFromTerminal(cmd *cobra.Command, user string) (string, error) {
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return "", &usageError{errors.New("standard input is no terminal: use --password-stdin or --generate")}
 	}
-	ask := func(prompt string) (string, error) {
-		fmt.Fprint(cmd.ErrOrStderr(), prompt)
-		answer, err := readHidden(cmd.Context(), int(file.Fd()))
-		fmt.Fprintln(cmd.ErrOrStderr())
-		if err != nil {
-			return "", fmt.Errorf("read password: %w", err)
-		}
-		return string(answer), nil
-	}
+	ask := func(prompt string) (string, error) { return askHidden(cmd, file, prompt) }
 	first, err := ask(fmt.Sprintf("New password for %s (at least %d characters): ", user, auth.MinPassword))
 	if err != nil {
 		return "", err
@@ -138,6 +130,25 @@ func passwordFromTerminal(cmd *cobra.Command, user string) (string, error) {
 		return "", &usageError{errors.New("the two passwords differ")}
 	}
 	return first, nil
+}
+
+// askPassword asks once, without echo.
+func askPassword(cmd *cobra.Command, user string) (string, error) {
+	file, ok := cmd.InOrStdin().(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return "", &usageError{errors.New("standard input is no terminal: use --password-stdin")}
+	}
+	return askHidden(cmd, file, "Password of "+user+": ")
+}
+
+func askHidden(cmd *cobra.Command, terminal *os.File, prompt string) (string, error) {
+	fmt.Fprint(cmd.ErrOrStderr(), prompt)
+	answer, err := readHidden(cmd.Context(), int(terminal.Fd()))
+	fmt.Fprintln(cmd.ErrOrStderr())
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	return string(answer), nil
 }
 
 // readHidden reads a line without echo, until ctx is done: main turns Ctrl-C

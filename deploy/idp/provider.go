@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -158,6 +160,48 @@ func (p *Provider) Login(ctx context.Context, client, user string) (Tokens, erro
 		return Tokens{}, fmt.Errorf("log in at the provider: %s %s%.2000s", resp.Status, refusal, said)
 	}
 	return p.token(ctx, url.Values{"grant_type": {"authorization_code"}, "client_id": {client}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}, "")
+}
+
+var field = regexp.MustCompile(`name="(xsrf|user_code)" value="([^"]+)"`)
+
+// Approve does in a browser's place what the page of a device flow asks for.
+func (p *Provider) Approve(ctx context.Context, page, user string) error {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return err
+	}
+	browser := &http.Client{Jar: jar, Timeout: 10 * time.Second}
+	resp, err := browser.Get(page)
+	for range 6 {
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		_ = resp.Body.Close()
+		if err != nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		form := url.Values{}
+		for _, f := range field.FindAllStringSubmatch(string(text), -1) {
+			form.Set(f[1], f[2])
+		}
+		switch {
+		case strings.Contains(string(text), "name=password"):
+			form = url.Values{"login": {user}, "password": {user + " at the provider"}}
+			resp, err = browser.PostForm(resp.Request.URL.String(), form)
+		case form.Has("xsrf"):
+			form.Set("confirm", "yes")
+			resp, err = browser.PostForm(p.Issuer+"/device", form)
+		case resp.StatusCode == http.StatusOK:
+			return nil
+		default:
+			return fmt.Errorf("approve at the provider: %s %.2000s", resp.Status, text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return errors.New("approve at the provider: there is no end")
 }
 
 // Job gets an access token for the service.

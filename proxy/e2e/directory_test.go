@@ -61,6 +61,7 @@ type directoryWorld struct {
 	directory *idp.Directory
 	binary    string
 	folder    string
+	protocol  string
 	client    func(user, password string) (string, error) // what SELECT 'works' gives
 }
 

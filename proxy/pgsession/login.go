@@ -72,9 +72,10 @@ func (f *front) prove(ctx context.Context) (*auth.Identity, error) {
 
 // bearer runs one OAUTHBEARER exchange (RFC 7628; PostgreSQL documentation,
 // 53.3.2). A client without a token asks where to get one: that is no failed
-// login.
+// login. Those that do not speak it may prove a session password by SCRAM; libpq
+// would prefer the variant that binds to the channel, so that is not offered.
 func (f *front) bearer(ctx context.Context, b *auth.Bearer) (*auth.Identity, error) {
-	if err := errors.Join(f.out.AuthenticationSASL(oauthbearer.Mechanism), f.out.Flush()); err != nil {
+	if err := errors.Join(f.out.AuthenticationSASL(oauthbearer.Mechanism, auth.SCRAMSHA256), f.out.Flush()); err != nil {
 		return nil, &wireError{err}
 	}
 	body, err := f.password(oauthbearer.MaxMessage)
@@ -84,6 +85,9 @@ func (f *front) bearer(ctx context.Context, b *auth.Bearer) (*auth.Identity, err
 	initial, err := pgwire.ParseSASLInitial(body)
 	if err != nil {
 		return nil, &wireError{err}
+	}
+	if string(initial.Mechanism) == auth.SCRAMSHA256 {
+		return f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) { return f.exchange(ctx, &initial, auth.ChannelBinding{}) })
 	}
 	if string(initial.Mechanism) != oauthbearer.Mechanism {
 		return nil, protocolViolation("a mechanism that was not offered")
@@ -173,12 +177,12 @@ func (f *front) scram(ctx context.Context) (*auth.Identity, error) {
 	if err != nil {
 		return nil, &wireError{err}
 	}
-	return f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) { return f.exchange(ctx, &initial) })
+	return f.options.Throttle.Guard(f.user, f.conn.RemoteAddr(), func() (*auth.Identity, error) { return f.exchange(ctx, &initial, f.binding) })
 }
 
 // exchange goes on after the client's first message.
-func (f *front) exchange(ctx context.Context, initial *pgwire.SASLInitial) (*auth.Identity, error) {
-	exchange, err := f.options.Auth.BeginSCRAM(ctx, f.user, string(initial.Mechanism), f.binding)
+func (f *front) exchange(ctx context.Context, initial *pgwire.SASLInitial, binding auth.ChannelBinding) (*auth.Identity, error) {
+	exchange, err := f.options.Auth.BeginSCRAM(ctx, f.user, string(initial.Mechanism), binding)
 	if err != nil {
 		return nil, err
 	}

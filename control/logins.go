@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Provider is an OpenID provider by whose tokens people log in.
@@ -88,6 +90,7 @@ const (
 	maxRequest   = 64 << 10
 	issueTime    = 15 * time.Second
 	maxAtOnce    = 64 // logins under way
+	maxClients   = 1000
 	loginsHeader = 16 << 10
 )
 
@@ -98,7 +101,7 @@ func StartLogins(ctx context.Context, o LoginOptions) (*Logins, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for logins: %w", err)
 	}
-	l := &Logins{listener: tls.NewListener(socket, o.TLS), options: o}
+	l := &Logins{listener: tls.NewListener(netutil.LimitListener(socket, maxClients), o.TLS), options: o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/login", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]any{"providers": append([]Provider{}, o.Providers...)})

@@ -130,7 +130,7 @@ type Logins struct {
 
 // Source is a directory that vouches for people.
 type Source struct {
-	Name       string    `yaml:"name" required:"true" doc:"Names the source in users' ids, policy and audit events. It stays, or everybody is somebody new."`
+	Name       string    `yaml:"name" required:"true" doc:"Names the source in users' ids, policy and audit events, behind ldap: or oidc:. It stays, or everybody is somebody new."`
 	Names      []string  `yaml:"names" required:"true" doc:"The login names that it answers for, in lower case; * stands for any text. Passwords of these names come to weir itself, under TLS."`
 	LDAP       LDAP      `yaml:"ldap" doc:"An LDAP directory, such as OpenLDAP or Active Directory."`
 	OIDC       OIDC      `yaml:"oidc" doc:"Or an OpenID provider, whose tokens are given in the place of a password."`

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ const (
 // External is somebody whom a source vouches for, with the roles that mapping
 // rules made of what the source says.
 type External struct {
-	Source      string // not SourceLocal
+	Source      string // not SourceLocal; "ldap:corp"
 	Subject     string // unique and unchanging inside Source, at most 255 bytes
 	Name        string
 	DisplayName string
@@ -131,7 +130,7 @@ func (w *writer) provision(ctx context.Context, p *External) error {
 		return err
 	}
 	if added {
-		id = p.Source + "|" + rand.Text()
+		id = p.Source + "|" + p.Subject
 		if _, err := w.exec(ctx, `INSERT INTO users (id, name, source, subject, verifier, global_role, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, '', $5, $6, $6)`, id, p.Name, p.Source, p.Subject, GlobalMember, w.now.UnixMicro()); err != nil {
 			return err

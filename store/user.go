@@ -75,7 +75,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // User is one user as stored, with everything that a decision about the user
 // needs. Slices and maps belong to the caller.
 type User struct {
-	ID           string // "local|…": never used twice, also not for the same name
+	ID           string // "local|…": never used twice, also not for the same name; else "ldap:corp|…", source and subject
 	Name         string
 	Source       string // SourceLocal, or the name of an identity provider
 	Verifier     Secret // empty: no password login

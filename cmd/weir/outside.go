@@ -22,13 +22,13 @@ func outsideSources(c *configs.Config, resolver *secrets.Resolver) ([]auth.Sourc
 	var sources []auth.Source
 	for i := range c.Auth.Sources {
 		s := &c.Auth.Sources[i]
-		source := auth.Source{Name: s.Name, Names: s.Names, Map: func(p *external.Person) store.Mapped { return mapped(s, p.Groups) }}
+		source := auth.Source{Names: s.Names, Map: func(p *external.Person) store.Mapped { return mapped(s, p.Groups) }}
 		if s.OIDC.Issuer != "" {
 			issuer, err := openIssuer(s, c.Profile == "development")
 			if err != nil {
 				return nil, fmt.Errorf("auth.sources[%d].oidc: %w", i, err)
 			}
-			source.Method, source.Check = "oidc", issuer.Check
+			source.Name, source.Method, source.Check = "oidc:"+s.Name, "oidc", issuer.Check
 			if s.OIDC.OAuthBearer {
 				source.Bearer = &auth.Bearer{Discovery: strings.TrimSuffix(s.OIDC.Issuer, "/") + "/.well-known/openid-configuration", Scope: s.OIDC.Scope}
 			}
@@ -37,7 +37,7 @@ func outsideSources(c *configs.Config, resolver *secrets.Resolver) ([]auth.Sourc
 			if err != nil {
 				return nil, fmt.Errorf("auth.sources[%d].ldap: %w", i, err)
 			}
-			source.Method, source.Check = "ldap", directory.Check
+			source.Name, source.Method, source.Check = "ldap:"+s.Name, "ldap", directory.Check
 		}
 		sources = append(sources, source)
 	}
@@ -46,7 +46,7 @@ func outsideSources(c *configs.Config, resolver *secrets.Resolver) ([]auth.Sourc
 
 func openIssuer(s *configs.Source, development bool) (*oidc.Issuer, error) {
 	o := &s.OIDC
-	cfg := oidc.Config{Source: s.Name, Issuer: o.Issuer, Plain: development, Audiences: o.Audiences, Algorithms: o.Algorithms, NameClaim: o.NameClaim,
+	cfg := oidc.Config{Source: "oidc:" + s.Name, Issuer: o.Issuer, Plain: development, Audiences: o.Audiences, Algorithms: o.Algorithms, NameClaim: o.NameClaim,
 		GroupClaims: o.GroupClaims, MFA: o.MFAValues, Skew: o.Skew}
 	if o.CA != "" {
 		roots, err := upstream.LoadCA(o.CA)
@@ -60,7 +60,7 @@ func openIssuer(s *configs.Source, development bool) (*oidc.Issuer, error) {
 
 func openDirectory(s *configs.Source, resolver *secrets.Resolver) (*ldap.Directory, error) {
 	l := &s.LDAP
-	cfg := ldap.Config{Source: s.Name, Servers: l.Servers, Timeout: l.Timeout, BindDN: l.BindDN, Direct: l.DirectBind, Base: l.Base,
+	cfg := ldap.Config{Source: "ldap:" + s.Name, Servers: l.Servers, Timeout: l.Timeout, BindDN: l.BindDN, Direct: l.DirectBind, Base: l.Base,
 		NameAttribute: l.NameAttribute, KeepDomain: l.WholeName, Filter: l.Filter, SubjectAttribute: l.SubjectAttribute,
 		GroupBase: l.GroupBase, GroupMember: l.GroupMember, GroupName: l.GroupName, GroupFilter: l.GroupFilter, Chain: l.Chain}
 	if l.CA != "" {

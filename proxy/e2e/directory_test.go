@@ -168,7 +168,7 @@ func (d *directoryWorld) logins() {
 		d.t.Errorf("ben: %v %s", err, out)
 	}
 	list, err := d.weir("user", "list", "--output", "json")
-	if err != nil || !strings.Contains(list, `"name": "ana@corp.example"`) || !strings.Contains(list, `"source": "corp"`) || !strings.Contains(list, `"display_name": "Ana Almeida"`) {
+	if err != nil || !strings.Contains(list, `"name": "ana@corp.example"`) || !strings.Contains(list, `"source": "ldap:corp"`) || !strings.Contains(list, `"display_name": "Ana Almeida"`) {
 		d.t.Errorf("users: %v %s", err, list)
 	}
 	if out, err := d.weir("user", "add", "dora@corp.example", "--generate"); err == nil || !strings.Contains(out, "answers for the name") {
@@ -236,7 +236,7 @@ func (d *directoryWorld) journal() {
 		}
 		return string(out)
 	}
-	for kind, want := range map[string]string{"login": `"ldap"`, "login_failed": "wrong_secret", "administration": `"source corp"`} {
+	for kind, want := range map[string]string{"login": `"ldap"`, "login_failed": "wrong_secret", "administration": `"source ldap:corp"`} {
 		if out := search(kind); !strings.Contains(out, want) {
 			d.t.Errorf("%s events do not tell of %s: %.600s", kind, want, out)
 		}

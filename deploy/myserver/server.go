@@ -299,6 +299,11 @@ func (s *Server) unwatch() {
 // Ended says whether the server has ended by itself, and waits for that.
 func (s *Server) Ended(wait time.Duration) bool {
 	select {
+	case <-s.exited: // also where the time is over already: a select between both takes either
+		return true
+	default:
+	}
+	select {
 	case <-s.exited:
 		return true
 	case <-time.After(wait):

@@ -39,18 +39,30 @@ func (d *Directory) Check(ctx context.Context, name, password string) (*external
 	case name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0):
 		return nil, refuse(external.Unknown, errors.New("not a name that a directory could have"))
 	}
-	conn, err := d.connect(ctx)
+	var failed []error
+	for _, s := range d.servers {
+		person, err := d.ask(ctx, s, name, password)
+		var failure *external.Failure
+		if err == nil || errors.As(err, &failure) {
+			return person, err
+		}
+		if failed = append(failed, fmt.Errorf("%s: %w", s.url, err)); ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, refuse(external.Unavailable, errors.Join(failed...))
+}
+
+// ask asks one server. An error that is no *external.Failure is the server's:
+// another one may do better.
+func (d *Directory) ask(ctx context.Context, s server, name, password string) (*external.Person, error) {
+	conn, err := d.dial(ctx, s)
 	if err != nil {
-		return nil, refuse(external.Unavailable, err)
+		return nil, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	person, err := d.check(ctx, conn, name, password)
-	var failure *external.Failure
-	if err != nil && !errors.As(err, &failure) {
-		err = refuse(external.Unavailable, err)
-	}
-	return person, err
+	return d.check(ctx, conn, name, password)
 }
 
 func (d *Directory) check(ctx context.Context, conn *ldap.Conn, name, password string) (*external.Person, error) {
@@ -88,16 +100,41 @@ func (d *Directory) direct(conn *ldap.Conn, name, password string) (*ldap.Entry,
 		return nil, err
 	}
 	entry, err := d.find(conn, name)
-	if err == nil && entry == nil {
-		err = d.failure(external.Unknown, fmt.Errorf("%q can bind, but there is no such entry below %s", name, d.cfg.Base))
+	switch {
+	case err != nil:
+		return nil, err
+	case entry == nil:
+		return nil, d.failure(external.Unknown, fmt.Errorf("%q can bind, but there is no such entry below %s", name, d.cfg.Base))
+	case !d.bound(entry, d.principal(name)):
+		return nil, d.failure(external.Wrong, fmt.Errorf("%s has bound as %q, and %s is somebody else", name, d.principal(name), entry.DN))
 	}
-	return entry, err
+	return entry, nil
+}
+
+// bound says that an entry is the one that binds as a principal: a name may mean
+// one person where people bind, and another one where they are searched.
+func (d *Directory) bound(entry *ldap.Entry, principal string) bool {
+	if d.byDN() {
+		a, errA := ldap.ParseDN(entry.DN)
+		b, errB := ldap.ParseDN(principal)
+		return errA == nil && errB == nil && a.EqualFold(b)
+	}
+	if _, account, ok := strings.Cut(principal, `\`); ok {
+		return strings.EqualFold(entry.GetEqualFoldAttributeValue("sAMAccountName"), account)
+	}
+	return strings.EqualFold(entry.GetEqualFoldAttributeValue("userPrincipalName"), principal)
+}
+
+// byDN says that people bind by their distinguished names.
+func (d *Directory) byDN() bool {
+	_, err := ldap.ParseDN(d.cfg.Direct)
+	return err == nil && strings.Contains(d.cfg.Direct, "=")
 }
 
 // principal is the DN or principal for a name, which cannot leave its place in it.
 func (d *Directory) principal(name string) string {
 	escape := func(s string) string { return s }
-	if _, err := ldap.ParseDN(d.cfg.Direct); err == nil && strings.Contains(d.cfg.Direct, "=") {
+	if d.byDN() {
 		escape = ldap.EscapeDN
 	}
 	return strings.NewReplacer("{name}", escape(name), "{local}", escape(local(name))).Replace(d.cfg.Direct)
@@ -127,7 +164,8 @@ func (d *Directory) searched(ctx context.Context, conn *ldap.Conn, name, passwor
 		entry, err = d.find(conn, name)
 		return err
 	})
-	if err != nil {
+	var several *external.Failure
+	if err != nil && !errors.As(err, &several) {
 		return nil, err
 	}
 	dn := "cn=" + rand.Text() + "," + d.cfg.Base
@@ -136,6 +174,8 @@ func (d *Directory) searched(ctx context.Context, conn *ldap.Conn, name, passwor
 	}
 	err = d.bind(conn, dn, password)
 	switch {
+	case several != nil:
+		return nil, several
 	case entry == nil && err == nil:
 		return nil, d.failure(external.Unknown, errors.New("the directory lets in whom it does not know"))
 	case entry == nil:
@@ -193,7 +233,7 @@ func (d *Directory) find(conn *ldap.Conn, name string) (*ldap.Entry, error) {
 	if d.cfg.Filter != "" {
 		filter = "(&" + filter + d.cfg.Filter + ")"
 	}
-	found, err := d.search(conn, d.cfg.Base, filter, 2, d.cfg.NameAttribute, d.cfg.SubjectAttribute, "displayName", "cn", "mail")
+	found, err := d.search(conn, d.cfg.Base, filter, 2, d.cfg.NameAttribute, d.cfg.SubjectAttribute, "displayName", "cn", "mail", "sAMAccountName", "userPrincipalName")
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ func people() string {
 	person("weir", "Service", "userPassword: of the account\n")
 	person("ana", "Ana Almeida", "userPassword: ana's password\ndisplayName: Ana\n")
 	person("ben", "Ben", "userPassword: ben's password\n")
+	person("mix", "Mia", "userPassword: mix's password\n")
+	person("zoe", "mix", "userPassword: zoe's password\n")
+	person("cora", "Cora", "userPassword: cora's password\n")
 	person("nopassword", "Nobody", "")
 	person("twin", "One", "userPassword: twin's password\n")
 	fmt.Fprintf(&b, "dn: cn=Twin Two,%s\nobjectClass: inetOrgPerson\nuid: twin\ncn: Twin Two\nsn: x\nuserPassword: twin's password\n\n", idp.PeopleBase)
@@ -49,7 +52,11 @@ func people() string {
 	group("everybody", of("staff"))
 	group("others", "uid=weir,"+idp.PeopleBase)
 	for i := range 1200 { // more than a page, and more than anybody may be in
-		group(fmt.Sprintf("many%d", i), "uid=ben,"+idp.PeopleBase)
+		members := []string{"uid=ben," + idp.PeopleBase}
+		if i < 700 { // two pages
+			members = append(members, "uid=cora,"+idp.PeopleBase)
+		}
+		group(fmt.Sprintf("many%d", i), members...)
 	}
 	return b.String()
 }
@@ -122,6 +129,7 @@ func ways(t *testing.T, d *idp.Directory, cfg Config) {
 		"the whole name":                func(c *Config) { c.NameAttribute, c.KeepDomain = "mail", true },
 		"a changed password":            func(c *Config) { c.Account = account("an old one", "of the account") },
 		"the second server":             func(c *Config) { c.Servers = []string{"ldaps://localhost:1", d.LDAPS} },
+		"one that stops after StartTLS": func(c *Config) { c.Servers = []string{"ldap://" + stalls(t), d.LDAPS}; c.Timeout = 3 * time.Second },
 		"a server that does not answer": func(c *Config) { c.Servers = []string{"ldaps://" + silent(t), d.LDAPS}; c.Timeout = 3 * time.Second },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,6 +145,17 @@ func ways(t *testing.T, d *idp.Directory, cfg Config) {
 			}
 		})
 	}
+	if p, _, err := check(t, cfg, "cora", "cora's password"); err != nil || len(p.Groups) != 700 {
+		t.Errorf("several pages: %v", err)
+	}
+	elsewhere := cfg // a name that binds in one place and is found in another
+	elsewhere.Account, elsewhere.BindDN, elsewhere.Direct, elsewhere.NameAttribute = nil, "", "uid={local},"+idp.PeopleBase, "cn"
+	if p, reason, err := check(t, elsewhere, "mix", "mix's password"); reason != external.Wrong {
+		t.Errorf("somebody logs in as somebody else: %+v %v", p, err)
+	}
+	if _, _, err := check(t, elsewhere, "cora", "cora's password"); err != nil {
+		t.Errorf("herself: %v", err)
+	}
 	cfg.GroupFilter = "(cn=a*)"
 	if p, _, err := check(t, cfg, "ana", "ana's password"); err != nil || !slices.Equal(p.Groups, []string{"analysts"}) {
 		t.Errorf("a filter of groups: %+v %v", p, err)
@@ -145,6 +164,29 @@ func ways(t *testing.T, d *idp.Directory, cfg Config) {
 	if p, _, err := check(t, cfg, "paren(the,sis)*", "hard password"); err != nil || p.Groups != nil {
 		t.Errorf("a hard name: %+v %v", p, err)
 	}
+}
+
+// stalls agrees to StartTLS (RFC 4511, 4.14) and says nothing more.
+func stalls(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() { // ends with the listener
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			if _, err := c.Read(make([]byte, 1024)); err == nil {
+				_, _ = c.Write([]byte{0x30, 0x0c, 0x02, 0x01, 0x01, 0x78, 0x07, 0x0a, 0x01, 0x00, 0x04, 0x00, 0x04, 0x00})
+			}
+		}
+	}()
+	return l.Addr().String()
 }
 
 // silent listens and says nothing.
@@ -202,6 +244,7 @@ func servers(t *testing.T, d *idp.Directory, cfg Config) {
 		"an unknown authority":     func(c *Config) { c.RootCAs = x509.NewCertPool() },
 		"the same with StartTLS":   func(c *Config) { c.RootCAs, c.Servers = x509.NewCertPool(), []string{d.LDAP} },
 		"another name":             func(c *Config) { c.Servers = []string{strings.Replace(d.LDAPS, "localhost", "ip6-localhost", 1)} },
+		"a stop after StartTLS":    func(c *Config) { c.Servers, c.Timeout = []string{"ldap://" + stalls(t)}, time.Second },
 		"silence":                  func(c *Config) { c.Servers, c.Timeout = []string{"ldaps://" + silent(t)}, time.Second },
 		"a wrong account":          func(c *Config) { c.Account = account("wrong") },
 		"an account without place": func(c *Config) { c.BindDN = "uid=gone," + idp.PeopleBase },

@@ -94,6 +94,8 @@ func New(cfg Config) (*Directory, error) {
 		return nil, errors.New("no base to search people in")
 	case cfg.Account == nil && !strings.Contains(cfg.Direct, "{name}") && !strings.Contains(cfg.Direct, "{local}"):
 		return nil, errors.New("neither an account to search with, nor a direct bind with {name} or {local}")
+	case cfg.Account == nil && !d.byDN() && !strings.Contains(cfg.Direct, `\`) && cfg.Direct != "{name}" && !strings.Contains(cfg.Direct, "@"):
+		return nil, fmt.Errorf(`direct bind as %q: it has to be a distinguished name, DOMAIN\{local}, or a principal as {name} or {local}@domain`, cfg.Direct)
 	}
 	for _, dn := range []string{cfg.Base, cfg.GroupBase, cfg.BindDN} {
 		if _, err := ldap.ParseDN(dn); err != nil && (dn != cfg.BindDN || !strings.ContainsAny(dn, `@\`)) { // Active Directory takes principals
@@ -116,39 +118,81 @@ func New(cfg Config) (*Directory, error) {
 	return d, nil
 }
 
-// connect dials the first server that answers.
-func (d *Directory) connect(ctx context.Context) (*ldap.Conn, error) {
-	var failed []error
-	for _, s := range d.servers {
-		conn, err := d.dial(ctx, s)
-		if err == nil {
-			return conn, nil
-		}
-		failed = append(failed, fmt.Errorf("%s: %w", s.url, err))
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, errors.Join(failed...)
-}
+// patience is how long one server may take over one step, so that another can
+// still be asked.
+func (d *Directory) patience() time.Duration { return d.cfg.Timeout / time.Duration(len(d.servers)+1) }
 
-// dial connects to one server, by TLS before anything is said. A server that
-// does not answer leaves time for the others.
+// dial connects to one server, by TLS before anything is said. What it sends is
+// bounded; the end of ctx closes the connection.
 func (d *Directory) dial(ctx context.Context, s server) (*ldap.Conn, error) {
-	patience := d.cfg.Timeout / time.Duration(len(d.servers)+1)
-	conn, err := ldap.DialURL(s.url, ldap.DialWithDialer(&net.Dialer{Timeout: patience, Cancel: ctx.Done()}), ldap.DialWithTLSConfig(s.tls)) //nolint:staticcheck // DialURL takes no context
+	u, err := url.Parse(s.url)
 	if err != nil {
 		return nil, err
 	}
-	conn.SetTimeout(patience)
-	if strings.HasPrefix(s.url, "ldap:") {
-		if err := conn.StartTLS(s.tls); err != nil {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]
+	}
+	step, cancel := context.WithTimeout(ctx, d.patience())
+	defer cancel()
+	raw, err := (&net.Dialer{}).DialContext(step, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return nil, err
+	}
+	raw = &bounded{Conn: raw, left: maxAnswers}
+	deadline, _ := step.Deadline()
+	if err := raw.SetDeadline(deadline); err != nil { // also for the handshake after StartTLS
+		return nil, errors.Join(err, raw.Close())
+	}
+	stop := context.AfterFunc(step, func() { _ = raw.Close() })
+	conn, err := d.secure(step, u.Scheme, raw, s.tls)
+	if stopped := stop(); err == nil && !stopped {
+		err = step.Err()
+	}
+	if err == nil {
+		err = raw.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		if conn != nil {
 			_ = conn.Close()
+		}
+		return nil, errors.Join(err, raw.Close())
+	}
+	conn.SetTimeout(d.patience())
+	return conn, nil
+}
+
+func (d *Directory) secure(ctx context.Context, scheme string, raw net.Conn, config *tls.Config) (*ldap.Conn, error) {
+	if scheme == "ldaps" {
+		t := tls.Client(raw, config)
+		if err := t.HandshakeContext(ctx); err != nil {
 			return nil, err
 		}
+		conn := ldap.NewConn(t, true)
+		conn.Start()
+		return conn, nil
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetTimeout(time.Until(deadline))
+	conn := ldap.NewConn(raw, false)
+	conn.Start()
+	conn.SetTimeout(d.patience())
+	return conn, conn.StartTLS(config)
+}
+
+// maxAnswers is what a server may send over one login, in bytes.
+const maxAnswers = 16 << 20
+
+// bounded ends a connection whose server sends too much. It is read by one
+// goroutine at a time.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("the directory sends too much")
 	}
-	return conn, nil
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }

@@ -20,6 +20,9 @@ func TestLiveActiveDirectory(t *testing.T) {
 	const password = "Correct-horse-1"
 	if err := d.Add(idp.Entry{Name: "ana", Password: password, Attributes: map[string]string{"mail": "ana@example.org", "displayName": "Ana Almeida"}},
 		idp.Entry{Name: "weir", Password: password},
+		// One binds by a name under which the other one is found.
+		idp.Entry{Name: "bound", Password: password, Attributes: map[string]string{"sAMAccountName": "xena", "userPrincipalName": "carl@ad.example.org"}},
+		idp.Entry{Name: "found", Password: "Another-horse-2", Attributes: map[string]string{"userPrincipalName": "xena@other.example"}},
 		idp.Entry{Name: "off", Password: password, Attributes: map[string]string{"userAccountControl": "514"}},
 		idp.Entry{Name: "change", Password: password, Attributes: map[string]string{"pwdLastSet": "0"}},
 		idp.Entry{Name: "over", Password: password, Attributes: map[string]string{"accountExpires": "116444736000000000"}}, // 1970
@@ -64,6 +67,18 @@ func TestLiveActiveDirectory(t *testing.T) {
 	direct.Direct = "ADEX\\{local}"
 	if _, _, err := check(t, direct, "ana@ad.example.org", password); err != nil {
 		t.Errorf("by the domain's short name: %v", err)
+	}
+	if p, got, err := check(t, direct, "xena@other.example", password); got != external.Wrong {
+		t.Errorf("somebody logs in as somebody else: %+v %v", p, err)
+	}
+	direct.Direct = "{name}"
+	if _, _, err := check(t, direct, "xena@other.example", "Another-horse-2"); err != nil {
+		t.Errorf("the one whose name it is: %v", err)
+	}
+	crossed := direct
+	crossed.NameAttribute, crossed.KeepDomain = "sAMAccountName", false
+	if p, got, err := check(t, crossed, "xena@other.example", "Another-horse-2"); got != external.Wrong {
+		t.Errorf("somebody logs in as somebody else: %+v %v", p, err)
 	}
 	plain, err := New(direct)
 	if err != nil {

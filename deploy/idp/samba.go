@@ -131,6 +131,7 @@ func (d *Domain) run(ctx context.Context, conf string) error {
 			said, _ := os.ReadFile(log.Name())
 			return fmt.Errorf("it has ended: %w: %.2000s", err, said)
 		case <-ctx.Done():
+			d.Stop()
 			return ctx.Err()
 		default:
 		}

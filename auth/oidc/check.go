@@ -177,8 +177,8 @@ func (i *Issuer) person(name string, c *claims, all map[string]any) (*external.P
 	if c.AuthTime == nil {
 		p.Authenticated = c.IssuedAt.time()
 	}
-	if p.Authenticated.IsZero() {
-		p.Authenticated = i.cfg.Now().UTC()
+	if now := i.cfg.Now().UTC(); p.Authenticated.IsZero() || p.Authenticated.After(now) { // nothing is younger than now
+		p.Authenticated = now
 	}
 	p.MFA = slices.Contains(i.cfg.MFA, c.Class) || slices.ContainsFunc(c.Methods, func(m string) bool { return slices.Contains(i.cfg.MFA, m) })
 	for _, claim := range i.cfg.GroupClaims {

@@ -217,6 +217,9 @@ func TestHostileTokens(t *testing.T) {
 	if err != nil || !p.MFA || !slices.Equal(p.Groups, []string{"connect", "dba", "far", "read"}) {
 		t.Fatalf("%+v %v", p, err)
 	}
+	if p, err := issuer.Check(t.Context(), "ana@x", rs(with("auth_time", now.Add(time.Hour).Unix()))); err != nil || time.Until(p.Authenticated) > 0 {
+		t.Errorf("a login in the future: %+v %v", p, err)
+	}
 	encode := func(v string) string { return base64.RawURLEncoding.EncodeToString([]byte(v)) }
 	payload, _ := json.Marshal(good)
 	pem, _ := x509.MarshalPKIXPublicKey(&h.key.PublicKey)

@@ -292,6 +292,17 @@ func clientLeaves(t *testing.T, password string) {
 	defer set("app")
 	_ = c.Net.Close()
 	wait("0", 2*time.Second)
+	writer := w.raw("ana", nil) // what changes something comes to its end
+	writer.say(mywire.AppendQuery(nil, "INSERT INTO plain (id, note) VALUES (7700, concat('aband', sleep(1)))", writer.Capabilities))
+	wait("1", 10*time.Second)
+	_ = writer.Net.Close()
+	wait("0", 10*time.Second)
+	if got := one(t, other, "SELECT count(*) FROM plain WHERE id = 7700"); got != "1" {
+		t.Errorf("%s rows are there", got)
+	}
+	if _, err := other.ExecContext(ask(t), "DELETE FROM plain WHERE id = 7700"); err != nil {
+		t.Error(err)
+	}
 	gone := w.raw("ana", nil) // a session that is asked nothing ends with its client
 	_ = gone.Net.Close()
 }

@@ -50,6 +50,7 @@ type session struct {
 	stopWork   context.CancelFunc // ends what the session waits for; nil before run
 	cancelling int                // KILLs on their way to the server
 	busy       bool               // a command is under way
+	reading    bool               // it changes nothing
 	draining   bool
 	idleSince  time.Time
 	graceful   *time.Timer // closes the client's connection if run does not
@@ -211,13 +212,14 @@ func (s *session) abandoned() {
 	}
 }
 
-// left ends a session whose client has left while a statement runs: what nobody
-// waits for does not run on. An idle one sees it itself.
+// left ends a session whose client has left while a statement reads: what nobody
+// waits for does not run on. A change comes to its end, as without weir. An idle
+// session sees it itself.
 func (s *session) left() {
 	s.mu.Lock()
-	busy := s.busy && s.ending == nil
+	reading := s.busy && s.reading && s.ending == nil
 	s.mu.Unlock()
-	if busy {
+	if reading {
 		s.finish(&ended{reason: proxy.EndClientClosed})
 	}
 }
@@ -348,7 +350,7 @@ func (s *session) begin() error {
 	if s.ending != nil {
 		return s.ending
 	}
-	s.busy = true
+	s.busy, s.reading = true, false
 	return nil
 }
 

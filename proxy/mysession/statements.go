@@ -306,8 +306,11 @@ func (s *session) gateStatement(q *question) gate.Statement {
 	return g
 }
 
-// startClock bounds the run time of a statement.
+// startClock notes what runs from now on, and bounds its run time.
 func (s *session) startClock(st *statement) {
+	s.mu.Lock()
+	s.reading = st.facts != nil && st.facts.Class == query.ClassRead
+	s.mu.Unlock()
 	if st.ticket == nil || st.ticket.Timeout <= 0 {
 		return
 	}

@@ -87,6 +87,7 @@ type candidate struct {
 // candidate looks a name up. It fails only if the lookup does. A mock verifier
 // is made for everybody, so that it costs everybody the same.
 func (a *Authenticator) candidate(ctx context.Context, name string) (candidate, error) {
+	name = a.stored(name)
 	mock := a.mockVerifier(name)
 	user, err := a.users.LookupUser(ctx, name)
 	var unknown *store.NotFound

@@ -182,3 +182,19 @@ func TestOtherSalt(t *testing.T) {
 		t.Errorf("without a password its salt is shown: %+v %v", id, err)
 	}
 }
+
+// TestSpellingOfSources: people of a source are kept in lower case, however they
+// spell their names when they give a key.
+func TestSpellingOfSources(t *testing.T) {
+	key := apikey.New()
+	u, a := secretsOf(t, "", key)
+	u.Name = "ana@corp"
+	a.users = oneUser{u}
+	a.options.Sources = []Source{{Name: "ldap:corp", Names: []string{"*@corp"}}}
+	if id, err := a.Password(t.Context(), "Ana@CORP", key); err != nil || id.Name != "ana@corp" || id.Credential == nil {
+		t.Errorf("%+v %v", id, err)
+	}
+	if id, _, err := a.Kept(t.Context(), "ANA@corp", "plain", func(v []byte) bool { return string(v) == key[:4] }); err != nil || id == nil {
+		t.Errorf("%+v %v", id, err)
+	}
+}

@@ -56,7 +56,7 @@ func (a *Authenticator) Scrambled(ctx context.Context, user string, nonce, answe
 	if len(answer) != sha256.Size {
 		return nil, nil
 	}
-	u, err := a.users.LookupUser(ctx, user)
+	u, err := a.users.LookupUser(ctx, a.stored(user))
 	var unknown *store.NotFound
 	if errors.As(err, &unknown) {
 		return nil, nil

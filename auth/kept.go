@@ -54,7 +54,7 @@ func keptOf(text store.Secret, mechanism string) []byte {
 // cannot be told apart. Errors say that users cannot be looked up now. The
 // verifier is secret.
 func (a *Authenticator) Kept(ctx context.Context, user, mechanism string, proves func(verifier []byte) bool) (*Identity, []byte, error) {
-	u, err := a.users.LookupUser(ctx, user)
+	u, err := a.users.LookupUser(ctx, a.stored(user))
 	var unknown *store.NotFound
 	if err != nil && !errors.As(err, &unknown) {
 		return nil, nil, err

@@ -57,6 +57,15 @@ func (a *Authenticator) Bearer(user string) *Bearer {
 	return nil
 }
 
+// stored is a claimed name as the store has it: people of sources are kept in
+// lower case.
+func (a *Authenticator) stored(name string) string {
+	if a.source(name) != nil {
+		return strings.ToLower(name)
+	}
+	return name
+}
+
 // source is the first that answers for a name.
 func (a *Authenticator) source(user string) *Source {
 	for i := range a.options.Sources {

@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,24 +135,39 @@ func (t *Throttle) Admit(user string, from netip.Addr, now time.Time) (*Try, err
 	if t == nil {
 		return nil, nil
 	}
-	key := pairKey{user, networkOf(from)}
+	name := canonical(user)
+	key := pairKey{name, networkOf(from)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pair, name, address := count(t.pairs, key, now), count(t.users, user, now), count(t.addresses, key.address, now)
+	pair, everywhere, address := count(t.pairs, key, now), count(t.users, name, now), count(t.addresses, key.address, now)
 	until := pair.earliest(t.pair, now)
 	if at, ok := t.known.Get(key); !ok || now.Sub(at) > knownFor {
-		until = later(until, later(name.earliest(t.user, now), address.earliest(t.address, now)))
+		until = later(until, later(everywhere.earliest(t.user, now), address.earliest(t.address, now)))
 	}
 	if wait := until.Sub(now); wait > 0 {
 		wait = (wait + time.Second - 1).Truncate(time.Second)
 		return nil, &Failure{Public: fmt.Sprintf("too many failed logins of user \"%s\": try again in %s", user, wait), Reason: ReasonThrottled,
-			Cause: fmt.Errorf("%d failed in a row from %s, %d of the name, %d names from the address", pair.failures, key.address, name.failures, address.failures)}
+			Cause: fmt.Errorf("%d failed in a row from %s, %d of the name, %d names from the address", pair.failures, key.address, everywhere.failures, address.failures)}
 	}
-	for _, c := range []*counter{pair, name, address} {
+	for _, c := range []*counter{pair, everywhere, address} {
 		c.pending++
 		c.last = now
 	}
-	return &Try{t, key, pair, name, address}, nil
+	return &Try{t, key, pair, everywhere, address}, nil
+}
+
+// canonical is a name as a key: spellings that may mean one user are one, and
+// what is too long to be a name takes no more room than one.
+func canonical(user string) string {
+	name, err := store.NormalizeName(user)
+	if err == nil {
+		return strings.ToLower(name)
+	}
+	if len(user) <= store.MaxName {
+		return strings.ToLower(user)
+	}
+	sum := sha256.Sum256([]byte(user))
+	return "\x00" + string(sum[:]) // no name begins so
 }
 
 // earliest is when the next attempt may be made.

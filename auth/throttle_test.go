@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirdb/weir/store"
 )
 
 // guess makes attempts that fail, as fast as they are let, and returns how many
@@ -191,6 +194,28 @@ func TestGuardPanics(t *testing.T) {
 	}
 }
 
+// TestThrottleKnowsSpellings: a directory takes every case of a name for the
+// same one, and the store every composition of a letter.
+func TestThrottleKnowsSpellings(t *testing.T) {
+	for _, spelling := range []func(i int) string{
+		func(i int) string {
+			name := []byte("anaalmeida@corp.example")
+			for bit := range 10 {
+				if i>>bit&1 == 1 {
+					name[bit] -= 'a' - 'A'
+				}
+			}
+			return string(name)
+		},
+		func(i int) string { return "ren" + []string{"é", "e\u0301", "É", "E\u0301"}[i%4] },
+	} {
+		now := time.Unix(1e9, 0)
+		if made := guess(t, NewThrottle(5, time.Minute), &now, time.Hour, func(i int) (string, netip.Addr) { return spelling(i), address(1) }); made > 5+6+60 {
+			t.Errorf("%d guesses in an hour at %s", made, spelling(0))
+		}
+	}
+}
+
 func TestThrottleIsBounded(t *testing.T) {
 	th, now := NewThrottle(5, time.Minute), time.Unix(1e9, 0)
 	for i := range 3 * throttled {
@@ -198,5 +223,11 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 	if th.pairs.Len() > throttled || th.users.Len() > throttled || th.addresses.Len() > throttled {
 		t.Error("it grows")
+	}
+	for i := range 10 {
+		_, _ = th.Admit(fmt.Sprint(i)+strings.Repeat("x", 60_000), address(i), now)
+	}
+	if slices.ContainsFunc(th.users.Keys(), func(k string) bool { return len(k) > store.MaxName }) {
+		t.Error("a client decides how much a name takes")
 	}
 }

@@ -94,11 +94,11 @@ func explain(suite string) map[string]string {
 	for why, names := range map[string][]string{
 		"weir does not evaluate the expression of a KILL, whose number is one of weir's own": {"parser", "sp-bugs"},
 		"the client's TLS ends at weir": {"ssl_cipher_tlsv13", "ssl_timeout"},
-		"it counts statements, temporary tables, memory or sessions of the server, and weir reads definitions meanwhile":      {"status2", "tmp_table_count-7586", "memory_used", "lowercase_table5", "mdev375"},
-		"a table says, counts or reads something when it is opened for the first time, and weir has opened it before":         {"check_constraint", "features", "bug12427262"},
-		"it logs in as an account that the script makes":                                                                      {"concurrent_innodb_safelog", "concurrent_innodb_unsafelog", "grant_cache_no_prot", "grant_cache_ps_prot"},
-		"InnoDB renews its statistics in the background, after some seconds: plans and estimates depend on how long it takes": {"innodb_mrr_cpk", "join_outer_innodb"},
-		"it counts the server's accounts, of which one is weir's":                                                             {"selectivity_no_engine"},
+		"it counts statements, temporary tables, memory or sessions of the server, and weir reads definitions meanwhile":       {"status2", "tmp_table_count-7586", "memory_used", "lowercase_table5", "mdev375"},
+		"a table says, counts or reads something when it is opened for the first time, and weir has opened it before":          {"check_constraint", "features", "bug12427262"},
+		"it logs in as an account that the script makes":                                                                       {"concurrent_innodb_safelog", "concurrent_innodb_unsafelog", "grant_cache_no_prot", "grant_cache_ps_prot"},
+		"weir opens a new table to read its definition, and InnoDB takes its statistics then, while the script still fills it": {"innodb_mrr_cpk", "join_outer_innodb"},
+		"it counts the server's accounts, of which one is weir's":                                                              {"selectivity_no_engine"},
 	} {
 		for _, n := range names {
 			out[suite+"."+n] = why

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -80,18 +79,15 @@ type LoginOptions struct {
 
 // Logins is the listener of `weir login`: JSON over HTTPS.
 type Logins struct {
-	http     *http.Server
-	listener net.Listener
-	options  LoginOptions
-	wg       sync.WaitGroup
+	endpoint
+	options LoginOptions
 }
 
 const (
-	maxRequest   = 64 << 10
-	issueTime    = 15 * time.Second
-	maxAtOnce    = 64 // logins under way
-	maxClients   = 1000
-	loginsHeader = 16 << 10
+	maxRequest = 64 << 10
+	issueTime  = 15 * time.Second
+	maxAtOnce  = 64 // logins under way
+	maxClients = 1000
 )
 
 // StartLogins listens and serves until Close.
@@ -101,7 +97,7 @@ func StartLogins(ctx context.Context, o LoginOptions) (*Logins, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for logins: %w", err)
 	}
-	l := &Logins{listener: tls.NewListener(netutil.LimitListener(socket, maxClients), o.TLS), options: o}
+	l := &Logins{options: o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/login", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]any{"providers": append([]Provider{}, o.Providers...)})
@@ -120,44 +116,23 @@ func StartLogins(ctx context.Context, o LoginOptions) (*Logins, error) {
 	}
 	mux.HandleFunc("POST /v1/sessions", limited(l.issue))
 	mux.HandleFunc("POST /v1/sessions/revoke", limited(l.revoke))
-	l.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: 30 * time.Second, MaxHeaderBytes: loginsHeader, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
-	l.wg.Add(1)
-	go func() { // ends by Close
-		defer l.wg.Done()
-		if err := l.http.Serve(l.listener); !errors.Is(err, http.ErrServerClosed) {
-			o.Logger.Error("listener for logins ended", "error", err)
-		}
-	}()
+	l.serve(tls.NewListener(netutil.LimitListener(socket, maxClients), o.TLS), mux, o.Logger, slog.LevelDebug, "listener for logins ended")
 	return l, nil
 }
 
-// Address is where the server listens.
-func (l *Logins) Address() string { return l.listener.Addr().String() }
-
-// Close ends the listener and waits for requests under way, until ctx ends.
-func (l *Logins) Close(ctx context.Context) error {
-	err := l.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, l.http.Close())
-	}
-	l.wg.Wait()
-	return err
-}
-
 func (l *Logins) issue(w http.ResponseWriter, r *http.Request) {
-	l.serve(w, r, func(ctx context.Context, from net.Addr, in Request) (any, error) {
+	l.answer(w, r, func(ctx context.Context, from net.Addr, in Request) (any, error) {
 		return l.options.Issuer.Issue(ctx, from, in)
 	})
 }
 
 func (l *Logins) revoke(w http.ResponseWriter, r *http.Request) {
-	l.serve(w, r, func(ctx context.Context, from net.Addr, in Request) (any, error) {
+	l.answer(w, r, func(ctx context.Context, from net.Addr, in Request) (any, error) {
 		return map[string]string{"result": "revoked"}, l.options.Issuer.Revoke(ctx, from, in)
 	})
 }
 
-func (l *Logins) serve(w http.ResponseWriter, r *http.Request, do func(context.Context, net.Addr, Request) (any, error)) {
+func (l *Logins) answer(w http.ResponseWriter, r *http.Request, do func(context.Context, net.Addr, Request) (any, error)) {
 	var in Request
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	body.DisallowUnknownFields()
@@ -184,12 +159,4 @@ func (l *Logins) serve(w http.ResponseWriter, r *http.Request, do func(context.C
 		l.options.Logger.Warn("login failed", "client", r.RemoteAddr, "error", err)
 		reply(w, http.StatusServiceUnavailable, map[string]string{"error": "users cannot be looked up now; try again later"})
 	}
-}
-
-func reply(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client is gone, then
 }

@@ -170,6 +170,11 @@ func sign(t *testing.T, alg jose.SignatureAlgorithm, key any, kid, typ string, c
 	if typ != "" {
 		options = options.WithHeader("typ", typ)
 	}
+	return signed(t, alg, key, options, claims)
+}
+
+func signed(t *testing.T, alg jose.SignatureAlgorithm, key any, options *jose.SignerOptions, claims map[string]any) string {
+	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, options)
 	if err != nil {
 		t.Fatal(err)
@@ -178,11 +183,11 @@ func sign(t *testing.T, alg jose.SignatureAlgorithm, key any, kid, typ string, c
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := signer.Sign(payload)
+	signature, err := signer.Sign(payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := signed.CompactSerialize()
+	token, err := signature.CompactSerialize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,20 +301,7 @@ func numbers(n int) string {
 // embedded brings the key that it is signed with.
 func embedded(t *testing.T, key *rsa.PrivateKey, claims map[string]any) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, &jose.SignerOptions{EmbedJWK: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, _ := json.Marshal(claims)
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	return signed(t, jose.RS256, key, &jose.SignerOptions{EmbedJWK: true}, claims)
 }
 
 func TestProviderThatFails(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/weirdb/weir/configs"
 	"github.com/weirdb/weir/deploy/myserver"
 	"github.com/weirdb/weir/deploy/pgserver"
+	"github.com/weirdb/weir/deploy/ports"
 	"github.com/weirdb/weir/secrets"
 	"github.com/weirdb/weir/store"
 )
@@ -144,7 +144,7 @@ func (w *demoWorld) startWeir(ctx context.Context, log *slog.Logger, _ demoOptio
 	}
 	for _, port := range []*int{&w.port, &w.mysqlPort} {
 		if *port == 0 {
-			if *port, err = freePort(); err != nil {
+			if *port, err = ports.One(); err != nil {
 				return err
 			}
 		}
@@ -166,14 +166,6 @@ func (w *demoWorld) startWeir(ctx context.Context, log *slog.Logger, _ demoOptio
 	}
 	w.weir, err = start(ctx, "", config, log)
 	return err
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 func (w *demoWorld) addPeople(ctx context.Context, _ *slog.Logger, _ demoOptions) error {

@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"protocol/pgwire/upstream", "protocol/mywire/upstream"},
 	{"protocol/pgwire", "protocol/mywire"},
 	{"deploy", "deploy/pgserver", "deploy/myserver", "deploy/weirserver", "deploy/idp", "secrets/vault/vaulttest"},
-	{"deploy/authority"},
+	{"deploy/authority", "deploy/ports"},
 }
 
 // keepsOut lists what a package must not reach, however indirectly.

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weirdb/weir/deploy/ports"
 )
 
 //go:embed provider.mjs
@@ -59,11 +61,10 @@ func StartProvider(ctx context.Context, root string) (*Provider, error) {
 
 func (p *Provider) start(ctx context.Context, modules string, port int) error {
 	if port == 0 {
-		ports, err := freePorts(1)
-		if err != nil {
+		var err error
+		if port, err = ports.One(); err != nil {
 			return err
 		}
-		port = ports[0]
 	}
 	script := filepath.Join(p.folder, "provider.mjs")
 	if err := os.WriteFile(script, []byte(providerScript), 0o600); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weirdb/weir/deploy/authority"
+	"github.com/weirdb/weir/deploy/ports"
 )
 
 // Directory is a running OpenLDAP server.
@@ -119,11 +120,11 @@ func (d *Directory) start(ctx context.Context, program, ldif string) error {
 	if out, err := load.CombinedOutput(); err != nil {
 		return fmt.Errorf("load: %w: %s", err, out)
 	}
-	ports, err := freePorts(2)
+	free, err := ports.Free(2)
 	if err != nil {
 		return err
 	}
-	d.LDAP, d.LDAPS = fmt.Sprintf("ldap://localhost:%d", ports[0]), fmt.Sprintf("ldaps://localhost:%d", ports[1])
+	d.LDAP, d.LDAPS = fmt.Sprintf("ldap://localhost:%d", free[0]), fmt.Sprintf("ldaps://localhost:%d", free[1])
 	cmd := exec.Command(program, "-f", conf, "-h", strings.ReplaceAll(d.LDAP+"/ "+d.LDAPS+"/", "localhost", "127.0.0.1"), "-d", "0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -135,7 +136,7 @@ func (d *Directory) start(ctx context.Context, program, ldif string) error {
 		close(d.done)
 	}()
 	d.stop = func() { _ = cmd.Process.Signal(syscall.SIGTERM) }
-	if err := listening(ctx, ports[1], d.done); err != nil {
+	if err := listening(ctx, free[1], d.done); err != nil {
 		d.Stop()
 		return err
 	}
@@ -170,17 +171,4 @@ func (d *Directory) Stop() {
 	case <-time.After(10 * time.Second):
 	}
 	_ = os.RemoveAll(d.folder)
-}
-
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

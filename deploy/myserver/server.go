@@ -24,6 +24,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/weirdb/weir/deploy/authority"
+	"github.com/weirdb/weir/deploy/ports"
 )
 
 // SuperUser is the server's administrator, from every address.
@@ -115,7 +116,7 @@ func (s *Server) makeFolder(context.Context, Options) error {
 		}
 	}
 	if s.Port == 0 {
-		if s.Port, err = freePort(); err != nil {
+		if s.Port, err = ports.One(); err != nil {
 			return err
 		}
 	}
@@ -138,15 +139,6 @@ func unprivileged() (*syscall.Credential, error) {
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
 	return nil, first
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (s *Server) run(_ context.Context, o Options) error {

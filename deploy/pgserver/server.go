@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirdb/weir/deploy/authority"
+	"github.com/weirdb/weir/deploy/ports"
 )
 
 // SuperUser is the cluster's administrator.
@@ -94,7 +95,7 @@ func (s *Server) makeFolder(context.Context, Options) error {
 		}
 	}
 	if s.Port == 0 {
-		if s.Port, err = freePort(); err != nil {
+		if s.Port, err = ports.One(); err != nil {
 			return err
 		}
 	}
@@ -117,15 +118,6 @@ func unprivileged() (*syscall.Credential, error) {
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
 	return nil, first
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (s *Server) initCluster(ctx context.Context, o Options) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weirdb/weir/deploy/ports"
 )
 
 // Options say what to start.
@@ -63,11 +64,11 @@ policy: {folder: %[1]s/policy}
 // Start writes the folder, starts weir and waits until it is ready. The caller
 // stops it.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	ports, err := freePorts(2)
+	free, err := ports.Free(2)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Port: ports[0], CAFile: filepath.Join(o.Folder, "state", "server.crt"), Log: filepath.Join(o.Folder, "weir.log"),
+	s := &Server{Port: free[0], CAFile: filepath.Join(o.Folder, "state", "server.crt"), Log: filepath.Join(o.Folder, "weir.log"),
 		folder: o.Folder, exited: make(chan struct{})}
 	config := filepath.Join(o.Folder, "weir.yaml")
 	if o.Protocol == "" {
@@ -75,7 +76,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	err = errors.Join(os.RemoveAll(filepath.Join(o.Folder, "state")), os.RemoveAll(filepath.Join(o.Folder, "policy")),
 		os.MkdirAll(filepath.Join(o.Folder, "policy"), 0o755),
-		os.WriteFile(config, fmt.Appendf(nil, configuration, o.Folder, ports[0], o.Listener, o.Datasources, ports[1], o.More, o.Protocol), 0o600))
+		os.WriteFile(config, fmt.Appendf(nil, configuration, o.Folder, free[0], o.Listener, o.Datasources, free[1], o.More, o.Protocol), 0o600))
 	for name, text := range o.Policy {
 		file := filepath.Join(o.Folder, "policy", name)
 		err = errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644))
@@ -89,7 +90,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := s.launch(o, config); err != nil {
 		return nil, err
 	}
-	if err := s.waitReady(ctx, ports[1], o.Unready); err != nil {
+	if err := s.waitReady(ctx, free[1], o.Unready); err != nil {
 		s.Stop()
 		return nil, err
 	}
@@ -180,17 +181,4 @@ func (s *Server) Stop() {
 	}
 	s.weir = nil
 	_ = os.RemoveAll(filepath.Join(s.folder, "state"))
-}
-
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

@@ -89,25 +89,8 @@ func newDirectoryWorld(t *testing.T, binary, protocol string) *directoryWorld {
 	}
 	t.Cleanup(directory.Stop)
 	d := &directoryWorld{t: t, directory: directory, binary: binary, folder: t.TempDir()}
-	source := ""
-	if protocol == "postgresql" {
-		db, err := pgserver.Start(t.Context(), pgserver.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(db.Stop)
-		if err := db.Exec(t.Context(), "postgres", "CREATE ROLE weir LOGIN PASSWORD 'upstream'"); err != nil {
-			t.Fatal(err)
-		}
-		source = fmt.Sprintf("  - {name: fixed, address: \"localhost:%d\", database: postgres, user: weir, password: upstream, tls: {ca: %s}}\n", db.Port, db.CAFile)
-		d.client = d.psql
-	} else {
-		db, err := myserver.Start(t.Context(), myserver.Options{Accounts: []myserver.Account{{Name: "weir", Password: "upstream", Grants: "ALL ON *.*"}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(db.Stop)
-		source = fmt.Sprintf("  - {name: fixed, engine: mariadb, address: \"localhost:%d\", user: weir, password: upstream, tls: {ca: %s}}\n", db.Port, db.CAFile)
+	d.protocol, d.client = protocol, d.psql
+	if protocol == "mysql" {
 		d.client = d.mariadb
 	}
 	more := fmt.Sprintf(`auth:
@@ -117,13 +100,43 @@ func newDirectoryWorld(t *testing.T, binary, protocol string) *directoryWorld {
       ldap: {servers: [%q], ca: %s, bind_dn: "uid=weir,%s", bind_password: of the account, base: %q, group_base: %q}
       map: [{group: Readers, groups: [all]}]
 `, directory.LDAPS, directory.CAFile, idp.PeopleBase, idp.PeopleBase, idp.GroupBase)
-	d.Server, err = weirserver.Start(t.Context(), weirserver.Options{Binary: binary, Folder: d.folder, Protocol: protocol, Listener: "self_signed: true", Datasources: source,
+	d.Server, err = weirserver.Start(t.Context(), weirserver.Options{Binary: binary, Folder: d.folder, Protocol: protocol, Listener: "self_signed: true", Datasources: databaseSources(t, protocol, "fixed"),
 		Policy: map[string]string{"policy.yaml": strings.ReplaceAll(rotationPolicy, "fixed, leased", "fixed")}, More: more})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Server.Stop)
 	return d
+}
+
+// databaseSources starts a database of a protocol and gives datasources by which
+// weir reaches it, each of it alike.
+func databaseSources(t *testing.T, protocol string, names ...string) string {
+	t.Helper()
+	form, port, ca := "  - {name: %s, address: \"localhost:%d\", database: postgres, user: weir, password: upstream, tls: {ca: %s}}\n", 0, ""
+	if protocol == "postgresql" {
+		db, err := pgserver.Start(t.Context(), pgserver.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Stop)
+		if err := db.Exec(t.Context(), "postgres", "CREATE ROLE weir LOGIN PASSWORD 'upstream'"); err != nil {
+			t.Fatal(err)
+		}
+		port, ca = db.Port, db.CAFile
+	} else {
+		db, err := myserver.Start(t.Context(), myserver.Options{Accounts: []myserver.Account{{Name: "weir", Password: "upstream", Grants: "ALL ON *.*"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Stop)
+		form, port, ca = "  - {name: %s, engine: mariadb, address: \"localhost:%d\", user: weir, password: upstream, tls: {ca: %s}}\n", db.Port, db.CAFile
+	}
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, form, name, port, ca)
+	}
+	return b.String()
 }
 
 func (d *directoryWorld) psql(user, password string) (string, error) {

@@ -2,39 +2,21 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/weirdb/weir/deploy/myserver"
-	"github.com/weirdb/weir/deploy/pgserver"
 	"github.com/weirdb/weir/deploy/weirserver"
 )
 
 // TestLiveKeys logs a service in by API keys, on both protocols.
 func TestLiveKeys(t *testing.T) {
 	binary := build(t)
-	pg, err := pgserver.Start(t.Context(), pgserver.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pg.Stop)
-	if err := pg.Exec(t.Context(), "postgres", "CREATE ROLE weir LOGIN PASSWORD 'upstream'"); err != nil {
-		t.Fatal(err)
-	}
-	my, err := myserver.Start(t.Context(), myserver.Options{Accounts: []myserver.Account{{Name: "weir", Password: "upstream", Grants: "ALL ON *.*"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(my.Stop)
-	const postgres, maria = "{name: %s, address: \"localhost:%d\", database: postgres, user: weir, password: upstream, tls: {ca: %s}}", "{name: %s, engine: mariadb, address: \"localhost:%d\", user: weir, password: upstream, tls: {ca: %s}}"
-	for protocol, source := range map[string]string{"postgresql": "  - " + fmt.Sprintf(postgres, "fixed", pg.Port, pg.CAFile) + "\n  - " + fmt.Sprintf(postgres, "leased", pg.Port, pg.CAFile) + "\n",
-		"mysql": "  - " + fmt.Sprintf(maria, "fixed", my.Port, my.CAFile) + "\n  - " + fmt.Sprintf(maria, "leased", my.Port, my.CAFile) + "\n"} {
+	for _, protocol := range []string{"postgresql", "mysql"} {
 		t.Run(protocol, func(t *testing.T) {
 			d := &directoryWorld{t: t, binary: binary, folder: t.TempDir()}
 			var err error
-			d.Server, err = weirserver.Start(t.Context(), weirserver.Options{Binary: binary, Folder: d.folder, Protocol: protocol, Listener: "self_signed: true", Datasources: source,
+			d.Server, err = weirserver.Start(t.Context(), weirserver.Options{Binary: binary, Folder: d.folder, Protocol: protocol, Listener: "self_signed: true", Datasources: databaseSources(t, protocol, "fixed", "leased"),
 				Policy: map[string]string{"policy.yaml": rotationPolicy}, Groups: []string{"all"}, People: []weirserver.Person{{Name: "reporting", Group: "all"}}})
 			if err != nil {
 				t.Fatal(err)

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/weirdb/weir/deploy/idp"
-	"github.com/weirdb/weir/deploy/myserver"
-	"github.com/weirdb/weir/deploy/pgserver"
 	"github.com/weirdb/weir/deploy/weirserver"
 )
 
@@ -48,24 +46,11 @@ func TestLiveLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(provider.Stop)
-	pg, err := pgserver.Start(t.Context(), pgserver.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pg.Stop)
-	if err := pg.Exec(t.Context(), "postgres", "CREATE ROLE weir LOGIN PASSWORD 'upstream'"); err != nil {
-		t.Fatal(err)
-	}
-	my, err := myserver.Start(t.Context(), myserver.Options{Accounts: []myserver.Account{{Name: "weir", Password: "upstream", Grants: "ALL ON *.*"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(my.Stop)
-	const postgres, maria = "{name: %s, address: \"localhost:%d\", database: postgres, user: weir, password: upstream, tls: {ca: %s}}", "{name: %s, engine: mariadb, address: \"localhost:%d\", user: weir, password: upstream, tls: {ca: %s}}"
+	postgres, maria := databaseSources(t, "postgresql", "fixed", "leased"), databaseSources(t, "mysql", "fixed", "leased")
 	for name, c := range map[string]struct{ protocol, source, more string }{
-		"postgresql":                  {"postgresql", "  - " + fmt.Sprintf(postgres, "fixed", pg.Port, pg.CAFile) + "\n  - " + fmt.Sprintf(postgres, "leased", pg.Port, pg.CAFile) + "\n", ""},
-		"postgresql with OAUTHBEARER": {"postgresql", "  - " + fmt.Sprintf(postgres, "fixed", pg.Port, pg.CAFile) + "\n  - " + fmt.Sprintf(postgres, "leased", pg.Port, pg.CAFile) + "\n", ", oauthbearer: true"},
-		"mysql":                       {"mysql", "  - " + fmt.Sprintf(maria, "fixed", my.Port, my.CAFile) + "\n  - " + fmt.Sprintf(maria, "leased", my.Port, my.CAFile) + "\n", ""},
+		"postgresql":                  {"postgresql", postgres, ""},
+		"postgresql with OAUTHBEARER": {"postgresql", postgres, ", oauthbearer: true"},
+		"mysql":                       {"mysql", maria, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			port := freePort(t)

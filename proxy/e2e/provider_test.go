@@ -13,8 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirdb/weir/deploy/idp"
-	"github.com/weirdb/weir/deploy/myserver"
-	"github.com/weirdb/weir/deploy/pgserver"
 	"github.com/weirdb/weir/deploy/weirserver"
 )
 
@@ -27,19 +25,6 @@ func TestLiveProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(provider.Stop)
-	pg, err := pgserver.Start(t.Context(), pgserver.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pg.Stop)
-	if err := pg.Exec(t.Context(), "postgres", "CREATE ROLE weir LOGIN PASSWORD 'upstream'"); err != nil {
-		t.Fatal(err)
-	}
-	my, err := myserver.Start(t.Context(), myserver.Options{Accounts: []myserver.Account{{Name: "weir", Password: "upstream", Grants: "ALL ON *.*"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(my.Stop)
 	tokens := func(client, user string) idp.Tokens {
 		t.Helper()
 		got, err := provider.Login(t.Context(), client, user)
@@ -66,8 +51,7 @@ func TestLiveProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	postgres := fmt.Sprintf("  - {name: fixed, address: \"localhost:%d\", database: postgres, user: weir, password: upstream, tls: {ca: %s}}\n", pg.Port, pg.CAFile)
-	maria := fmt.Sprintf("  - {name: fixed, engine: mariadb, address: \"localhost:%d\", user: weir, password: upstream, tls: {ca: %s}}\n", my.Port, my.CAFile)
+	postgres, maria := databaseSources(t, "postgresql", "fixed"), databaseSources(t, "mysql", "fixed")
 	logins := func(t *testing.T, d *directoryWorld, client func(user, token string) (string, error)) {
 		for what, token := range map[string]string{"ID token": ana.ID, "access token": ana.Access} {
 			if out, err := client("ana@cloud.example", token); err != nil || out != "works" {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/weirdb/weir/deploy/pgserver"
+	"github.com/weirdb/weir/deploy/ports"
 )
 
 // endpoint is where a client connects, and as whom.
@@ -104,12 +105,11 @@ func secret() string {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.One()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 func (s *stack) config() string { return filepath.Join(s.dir, "weir.yaml") }

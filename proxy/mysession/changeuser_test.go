@@ -124,3 +124,37 @@ func TestLiveFailedChangeUser(t *testing.T) {
 		})
 	}
 }
+
+// TestLiveChangeUserAsksAnew: COM_CHANGE_USER may lead to another kind of server,
+// which is asked what it has before it is asked for that.
+func TestLiveChangeUserAsksAnew(t *testing.T) {
+	cfg, err := server(t).Config(myserver.SuperUser, server(t).Password, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	connector, err := driver.NewConnector(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := sql.OpenDB(connector)
+	defer root.Close()
+	set := func(text string) {
+		t.Helper()
+		if _, err := root.ExecContext(ask(t), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("TRUNCATE mysql.general_log")
+	set("SET GLOBAL log_output = 'TABLE'")
+	set("SET GLOBAL general_log = ON")
+	defer set("SET GLOBAL general_log = OFF")
+	w := start(t, setup{})
+	c := w.raw("ana", nil)
+	c.say(changeUser(c.Conn, "ben", "secret", "shop"))
+	if k := kind(c.packet()); k != "OK" {
+		t.Fatal(k)
+	}
+	if got := one(t, root, "SELECT count(*) FROM mysql.general_log WHERE argument LIKE 'SHOW SESSION VARIABLES%' AND user_host LIKE 'app%'"); got != "2" {
+		t.Errorf("asked %s times", got)
+	}
+}

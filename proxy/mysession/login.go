@@ -363,6 +363,7 @@ func (s *session) dial(ctx context.Context, collation byte) *ended {
 		s.mu.Lock()
 		s.up, s.redial = up, dial
 		s.mu.Unlock()
+		s.tracking = tracking{} // another server may have other variables
 		s.datasource.greeted.Store(&greeted{version: up.ServerVersion, collation: up.Collation, mariaDB: up.MariaDB})
 		return nil
 	}

@@ -117,7 +117,7 @@ type Audit struct {
 type Auth struct {
 	CertificateUser string   `yaml:"certificate_user" enum:"cn,email,dns,uri" default:"cn" doc:"The part of a client certificate that names the user."`
 	Lockout         Lockout  `yaml:"lockout" doc:"Pauses after failed passwords."`
-	Sources         []Source `yaml:"sources" doc:"Directories that vouch for people whom weir does not keep itself."`
+	Sources         []Source `yaml:"sources" doc:"Directories and providers that vouch for people whom weir does not keep itself."`
 	MySQLPlugins    []string `yaml:"mysql_plugins" enum:"caching_sha2_password,client_ed25519,mysql_native_password" doc:"How MySQL clients prove passwords, the plugin that weir proposes first. caching_sha2_password, which alone is there if not set, has to be among them; the others need verifiers that are kept of passwords set from then on."`
 }
 
@@ -128,7 +128,7 @@ type Logins struct {
 	Session time.Duration `yaml:"session" default:"8h" doc:"How long a session password counts; 24h at most. Sessions that it began go on."`
 }
 
-// Source is a directory that vouches for people.
+// Source is a directory or provider that vouches for people.
 type Source struct {
 	Name       string    `yaml:"name" required:"true" doc:"Names the source in users' ids, policy and audit events, behind ldap: or oidc:. It stays, or everybody is somebody new."`
 	Names      []string  `yaml:"names" required:"true" doc:"The login names that it answers for, in lower case; * stands for any text. Passwords of these names come to weir itself, under TLS."`
@@ -142,7 +142,7 @@ type Source struct {
 type Mapping struct {
 	Group    string   `yaml:"group" required:"true" doc:"The group's name at the source."`
 	Groups   []string `yaml:"groups" doc:"Groups of weir."`
-	Role     string   `yaml:"role" enum:"member,administrator,owner" default:"member" doc:"The global role. The strongest counts."`
+	Role     string   `yaml:"role" enum:"member,administrator,owner" doc:"The global role; the strongest counts. Not set: the one that was assigned by hand, member for others."`
 	Projects []string `yaml:"projects" doc:"Roles in projects, as sales=viewer."`
 }
 
